@@ -1,0 +1,98 @@
+"""The whole exception tree.
+
+    CondattestError
+    |-- Malformed              bytes do not say what they should; carries one Finding; raised by `formats`
+    |-- NotAuthenticated       a bundle does not verify; carries one Finding; raised by `signatures`
+    |-- Misuse                 the command line, an argument or a configuration is wrong (exit 2)
+    |   `-- PolicyInvalid      a policy file is wrong; carries every problem at once
+    |-- NoIdentity             there is no identity to sign with (exit 4)
+    |-- Unavailable            something outside could not be had (exit 3)
+    |   |-- NotFound           the server says that it does not exist
+    |   |-- TooLarge           it is larger than the limit
+    |   |-- Offline            it would need the network, and none is allowed
+    |   `-- ServiceFailed      a signing service refused or did not answer
+    `-- LocalFailure           a local file could not be read or written (exit 3)
+
+Verdicts are values, not exceptions: see `condattest.model.verdict`. This module knows `model.finding` alone.
+"""
+
+from collections.abc import Sequence
+
+from condattest.model.channel import redact
+from condattest.model.finding import Finding
+
+
+class CondattestError(Exception):
+    """The root of every exception that condattest raises on purpose. `hint` says what to do next."""
+
+    hint: str
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class _Found(CondattestError):
+    finding: Finding
+
+    def __init__(self, finding: Finding) -> None:
+        facts = ", ".join(f"{name} {value}" for name, value in finding.facts.items())
+        super().__init__(" ".join(part for part in (finding.code.value, finding.where, facts) if part))
+        self.finding = finding
+
+
+class Malformed(_Found):
+    """Bytes do not parse as what they should be."""
+
+
+class NotAuthenticated(_Found):
+    """A well-formed bundle that does not verify under the trust root."""
+
+
+class Misuse(CondattestError):
+    """The caller asked for something that cannot be: exit 2."""
+
+
+class PolicyInvalid(Misuse):
+    """A policy text is not a policy; `problems` holds all that is wrong, each with its place."""
+
+    problems: tuple[str, ...]
+
+    def __init__(self, where: str, problems: Sequence[str]) -> None:
+        super().__init__(f"{where}: {len(problems)} problem(s)\n" + "\n".join(f"  {problem}" for problem in problems))
+        self.problems = tuple(problems)
+
+
+class NoIdentity(CondattestError):
+    """No identity to sign with: exit 4. `hint` holds the exact lines to add for the platform."""
+
+
+class Unavailable(CondattestError):
+    """Something outside could not be had: exit 3. `url` is shown without credentials."""
+
+    url: str
+
+    def __init__(self, url: str, reason: str, *, hint: str = "") -> None:
+        self.url = redact(url)
+        self.reason = reason
+        super().__init__(f"{self.url}: {reason}", hint=hint)
+
+
+class NotFound(Unavailable):
+    """The server says that it does not exist (404 or 410)."""
+
+
+class TooLarge(Unavailable):
+    """The answer is larger than the limit."""
+
+
+class Offline(Unavailable):
+    """It would need the network, and none is allowed."""
+
+
+class ServiceFailed(Unavailable):
+    """A signing service refused or did not answer; `reason` has its own words."""
+
+
+class LocalFailure(CondattestError):
+    """A local file could not be read or written: exit 3."""

@@ -1,0 +1,88 @@
+"""CEP 27's publish attestation: "this file was published to that channel".
+
+Owns the predicate type and `Publish`. Refuses any other form: exactly one subject with exactly one digest, `sha256`;
+a predicate that is absent, null or holds `targetChannel` alone, which must be a canonical channel URL.
+An absent subject name is passed on, since it is the binding that fails then.
+
+    {"_type": "https://in-toto.io/Statement/v1",
+     "subject": [{"name": "<file name>", "digest": {"sha256": "<64 lowercase hex>"}}],
+     "predicateType": "https://schemas.conda.org/attestations-publish-1.schema.json",
+     "predicate": {"targetChannel": "https://prefix.dev/my-channel"}}
+
+Spec: https://github.com/conda/ceps/blob/main/cep-0027.md
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from condattest.errors import Malformed
+from condattest.formats.statement import Statement, Subject
+from condattest.model.artifact import Artifact, Sha256
+from condattest.model.channel import Channel
+from condattest.model.finding import Code, Finding
+
+PREDICATE_TYPE: Final = "https://schemas.conda.org/attestations-publish-1.schema.json"
+_TARGET = "targetChannel"
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """What a publish attestation says: a file name (None where it is absent), a digest, and perhaps a channel."""
+
+    name: str | None
+    sha256: Sha256
+    target_channel: Channel | None
+
+
+def statement(artifact: Artifact, channel: Channel | None) -> Statement:
+    """Make the statement that `artifact` is published to `channel`; None leaves the predicate out."""
+    subject = Subject(str(artifact.file), {"sha256": str(artifact.sha256)})
+    return Statement((subject,), PREDICATE_TYPE, None if channel is None else {_TARGET: channel.url})
+
+
+def claims_to_be(predicate_type: str) -> bool:
+    """Whether a predicate type is CEP 27's or begins with its URI; the latter is refused by `parse`, not ignored."""
+    return predicate_type.startswith(PREDICATE_TYPE)
+
+
+def parse(statement: Statement) -> Publish:
+    """Read a statement as a publish attestation.
+
+    Raises:
+        Malformed: STMT-PREDICATE, STMT-SUBJECT or STMT-TARGET-CHANNEL.
+    """
+    # (1) The predicate type, whole.
+    if statement.predicate_type != PREDICATE_TYPE:
+        raise _malformed(Code.STMT_PREDICATE, "predicateType", PREDICATE_TYPE, statement.predicate_type)
+    # (2) One subject with one digest.
+    if len(statement.subjects) != 1:
+        raise _malformed(Code.STMT_SUBJECT, "subject", "exactly one subject", f"{len(statement.subjects)} subjects")
+    subject = statement.subjects[0]
+    if set(subject.digest) != {"sha256"}:
+        raise _malformed(Code.STMT_SUBJECT, "subject[0].digest", "sha256 alone", ", ".join(sorted(subject.digest)))
+    try:
+        sha256 = Sha256(subject.digest["sha256"])
+    except ValueError:
+        raise _malformed(
+            Code.STMT_SUBJECT, "subject[0].digest.sha256", "64 lowercase hex digits", subject.digest["sha256"]
+        ) from None
+    # (3) The predicate: nothing, or the channel.
+    predicate = statement.predicate
+    if predicate is None:
+        return Publish(subject.name, sha256, None)
+    if set(predicate) - {_TARGET}:
+        raise _malformed(Code.STMT_PREDICATE, "predicate", f"{_TARGET} alone", ", ".join(sorted(predicate)))
+    target = predicate.get(_TARGET)
+    if target is None:
+        return Publish(subject.name, sha256, None)
+    if not isinstance(target, str):
+        raise _malformed(Code.STMT_TARGET_CHANNEL, f"predicate.{_TARGET}", "a URL", type(target).__name__)
+    try:
+        channel = Channel.parse(target)
+    except ValueError as error:
+        raise Malformed(Finding.of(Code.STMT_TARGET_CHANNEL, f"payload: predicate.{_TARGET}", reason=error)) from None
+    return Publish(subject.name, sha256, channel)
+
+
+def _malformed(code: Code, where: str, expected: str, found: str) -> Malformed:
+    return Malformed(Finding.of(code, f"payload: {where}", expected=expected, found=f"{found:.300}"))

@@ -1,0 +1,85 @@
+"""Name a channel by its canonical URL, and show URLs without their secrets.
+
+Owns `Channel`, `canonical` and `redact`. A canonical channel URL has a lowercase scheme and host, no trailing slash, no
+credentials (user info or `/t/TOKEN/`), no query or fragment, no `.`/`..`/empty path segments and no control characters.
+CEP 27 compares `targetChannel` with the channel that a package came from as exact text; that only means something when
+both sides are canonical.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Self
+from urllib.parse import urlsplit
+
+_TOKEN = re.compile(r"/t/[^/]+(?=/|$)")
+_USER = re.compile(r"(?<=://)[^/@\s]*@")
+_CLEAN = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@%/\[\]-]+", re.ASCII)
+_LABEL = re.compile(r"/label/[^/]+$")
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+def redact(url: str) -> str:
+    """Return the URL with user info and anaconda.org tokens (`/t/TOKEN/`) left out, for any text shown to people."""
+    return _TOKEN.sub("", _USER.sub("", url))
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Channel:
+    """A channel's canonical URL, such as `https://conda.anaconda.org/conda-forge`."""
+
+    url: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Take a URL that is already canonical, as a statement or a policy must state it.
+
+        Raises:
+            ValueError: The URL is not canonical; the message names the canonical form where there is one.
+        """
+        made = canonical(text)
+        if made.url != text:
+            raise ValueError(f"expected the canonical channel URL {made.url}, found {redact(text)!r:.200}")
+        return cls(text)
+
+    @property
+    def is_label(self) -> bool:
+        """Whether the URL selects a label (`/label/NAME`): other packages under the same host path, never a mirror."""
+        return _LABEL.search(self.url) is not None
+
+    def __str__(self) -> str:
+        return self.url
+
+
+def canonical(text: str) -> Channel:
+    """Make the canonical channel of a URL that a person or a client's configuration gives.
+
+    Strips credentials and trailing slashes, lowers scheme and host, drops a default port.
+
+    Raises:
+        ValueError: Not an http(s) or file URL, or one with `..`, a query, a fragment or control characters.
+    """
+    shown = redact(text)
+    if not _CLEAN.fullmatch(text):
+        raise ValueError(f"expected a channel URL of plain URL characters, found {shown!r:.200}")
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError as error:
+        raise ValueError(f"expected a channel URL, found {shown!r:.200}: {error}") from None
+    scheme = parts.scheme.lower()
+    if scheme not in ("http", "https", "file"):
+        raise ValueError(f"expected a channel URL (https://host/channel), found {shown!r:.200}")
+    if parts.query or parts.fragment or text.endswith(("?", "#")):
+        raise ValueError(f"expected a channel URL without query or fragment, found {shown!r:.200}")
+    host = (parts.hostname or "").lower()
+    if (not host) != (scheme == "file"):
+        raise ValueError(f"expected a channel URL with a host, found {shown!r:.200}")
+    if ":" in host:
+        host = f"[{host}]"
+    if port is not None and port != _DEFAULT_PORTS.get(scheme):
+        host = f"{host}:{port}"
+    path = _TOKEN.sub("", parts.path).rstrip("/")
+    segments = path.split("/")[1:]
+    if any(segment in ("", ".", "..") or "%2e" in segment.lower() or "%2f" in segment.lower() for segment in segments):
+        raise ValueError(f"expected a channel URL without empty or dot segments, found {shown!r:.200}")
+    return Channel(f"{scheme}://{host}{path}")

@@ -1,0 +1,140 @@
+"""Say what is wrong as data: a code, where, and the facts. Sentences are written in `reports` alone.
+
+Codes are API: machines match on them, so a code keeps its meaning. The prefix is the class of what was manipulated or
+missing: BUNDLE, CRYPTO, TIME, STMT, BIND, CHANNEL, MISSING, IDENTITY, SIDECAR, ROLLBACK, POLICY, ARCHIVE, NET.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Self
+
+
+class Severity(StrEnum):
+    """How bad a finding is: an error rejects, an unknown leaves undecided, a warning and a note are only told."""
+
+    ERROR = "error"
+    UNKNOWN = "unknown"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+_E, _U, _W, _N = Severity.ERROR, Severity.UNKNOWN, Severity.WARNING, Severity.NOTE
+
+
+class Code(StrEnum):
+    """Every finding that condattest reports, each with its severity and a one-line meaning."""
+
+    severity: Severity
+    meaning: str
+
+    def __new__(cls, value: str, severity: Severity, meaning: str) -> Self:
+        """Make the member a plain string that carries its severity and meaning."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.severity = severity
+        member.meaning = meaning
+        return member
+
+    @property
+    def anchor(self) -> str:
+        """The anchor of the code's entry in the README's table of findings."""
+        return self.value.lower()
+
+    BUNDLE_JSON = "BUNDLE-JSON", _E, "the bundle is not strict JSON"
+    BUNDLE_SHAPE = "BUNDLE-SHAPE", _E, "the bundle has a missing, unknown or badly typed field"
+    BUNDLE_MEDIA_TYPE = "BUNDLE-MEDIA-TYPE", _E, "the bundle is of another version than Sigstore bundle v0.3"
+    BUNDLE_CONTENT = "BUNDLE-CONTENT", _E, "the bundle does not hold exactly one DSSE envelope with one signature"
+    BUNDLE_LOG = "BUNDLE-LOG", _E, "the bundle does not hold exactly one usable transparency log entry"
+    BUNDLE_SIZE = "BUNDLE-SIZE", _E, "the bundle is larger than a bundle may be"
+
+    CRYPTO = "CRYPTO", _E, "the signature, certificate or log entry does not verify under the trust root"
+    CRYPTO_WINDOW = "CRYPTO-WINDOW", _E, "a key of the trust root was used outside its validity window"
+
+    TIME_NONE = "TIME-NONE", _E, "no trusted time remains for the signature"
+    TIME_TOKENS = "TIME-TOKENS", _E, "too many time-stamp tokens, or the same one twice"
+    TIME_DROPPED = "TIME-DROPPED", _N, "a time-stamp token that does not verify was left out"
+
+    STMT_JSON = "STMT-JSON", _E, "the signed payload is not strict JSON"
+    STMT_TYPE = "STMT-TYPE", _E, "the payload is not an in-toto Statement v1"
+    STMT_SUBJECT = "STMT-SUBJECT", _E, "the statement's subject is not what its predicate type demands"
+    STMT_PREDICATE = "STMT-PREDICATE", _E, "the predicate type or the predicate is not of a known, exact form"
+    STMT_TARGET_CHANNEL = "STMT-TARGET-CHANNEL", _E, "targetChannel is not a canonical channel URL"
+
+    BIND_NAME = "BIND-NAME", _E, "the statement names another package file"
+    BIND_DIGEST = "BIND-DIGEST", _E, "the statement is about other bytes"
+    BIND_METADATA = "BIND-METADATA", _E, "the package's own metadata does not agree with its file name or place"
+    BIND_NO_DIGEST = "BIND-NO-DIGEST", _E, "the index record has no sha256 to bind to"
+    BIND_AMBIGUOUS = "BIND-AMBIGUOUS", _E, "the index lists the same file more than once"
+
+    CHANNEL_MISMATCH = "CHANNEL-MISMATCH", _E, "the statement was made for another channel"
+    CHANNEL_ABSENT = "CHANNEL-ABSENT", _E, "the statement names no channel and one is required"
+    CHANNEL_FROM_STATEMENT = "CHANNEL-FROM-STATEMENT", _N, "no channel was given; the signed targetChannel was used"
+
+    MISSING_ATTESTATION = "MISSING-ATTESTATION", _E, "no attestation was found where one is required"
+    MISSING_PUBLISH = "MISSING-PUBLISH", _E, "there are attestations, but none of the required kind"
+    MISSING_THRESHOLD = "MISSING-THRESHOLD", _E, "fewer distinct signers than the policy demands"
+    MISSING_PACKAGE = "MISSING-PACKAGE", _E, "the channel's index does not list the package"
+
+    IDENTITY_MISMATCH = "IDENTITY-MISMATCH", _E, "the signer is not one that the policy allows"
+    IDENTITY_CERTIFICATE = "IDENTITY-CERTIFICATE", _E, "the certificate's identity claims are missing or contradictory"
+    IDENTITY_PUBLIC_KEY = "IDENTITY-PUBLIC-KEY", _E, "the bundle is signed by a bare key, which names nobody"
+    IDENTITY_NOT_REQUIRED = "IDENTITY-NOT-REQUIRED", _U, "the signer is authentic, but nobody was required"
+    IDENTITY_REVOKED = "IDENTITY-REVOKED", _E, "the policy revokes this digest or signer"
+
+    SIDECAR_FIELD = "SIDECAR-FIELD", _E, "attestations_sha256 is not 64 lowercase hex digits"
+    SIDECAR_DIGEST = "SIDECAR-DIGEST", _E, "the sidecar's bytes are not those that the index names"
+    SIDECAR_SHAPE = "SIDECAR-SHAPE", _E, "the sidecar is not a JSON array of Sigstore bundles"
+    SIDECAR_SIZE = "SIDECAR-SIZE", _E, "the sidecar has more bytes or elements than a sidecar may have"
+    SIDECAR_ELEMENT = "SIDECAR-ELEMENT", _N, "one attestation of several was not counted"
+
+    ROLLBACK = "ROLLBACK", _E, "this machine has seen a newer state than the one that is served"
+    ROLLBACK_UNATTESTED = "ROLLBACK-UNATTESTED", _E, "a package that was attested is served without its attestation"
+
+    POLICY_NONE = "POLICY-NONE", _E, "no rule of the policy is about this package"
+    POLICY_FILE = "POLICY-FILE", _E, "the policy file is not valid"
+    POLICY_REPORT_ONLY = "POLICY-REPORT-ONLY", _W, "a rule in report mode let a package pass that failed"
+    POLICY_BASELINE = "POLICY-BASELINE", _N, "accepted by digest: the package is in the policy's baseline"
+    POLICY_TOO_YOUNG = "POLICY-TOO-YOUNG", _E, "the attestation is younger than the policy's min-age"
+    POLICY_PATCHES_NOT_JUDGED = "POLICY-PATCHES-NOT-JUDGED", _N, "the policy has no [[patch]] for this channel"
+
+    ARCHIVE_FORMAT = "ARCHIVE-FORMAT", _E, "the file is not a well-formed conda package"
+    ARCHIVE_BOMB = "ARCHIVE-BOMB", _E, "the package expands beyond what its metadata may take"
+    ARCHIVE_PATH = "ARCHIVE-PATH", _E, "the package has a member with a dangerous path or type"
+
+    NET_UNAVAILABLE = "NET-UNAVAILABLE", _U, "something could not be fetched"
+    NET_NOT_FOUND = "NET-NOT-FOUND", _U, "something that is advertised was not found"
+    NET_LIMIT = "NET-LIMIT", _U, "an answer was larger or slower than allowed"
+    NET_OFFLINE = "NET-OFFLINE", _U, "a fact would need the network, and --offline forbids it"
+    NET_TRUST_ROOT = "NET-TRUST-ROOT", _U, "the trust root could not be had"
+    NET_FILE = "NET-FILE", _U, "a local file could not be read"
+    TRUST_ROOT_AGE = "TRUST-ROOT-AGE", _N, "the trust root in use was not refreshed"
+
+
+Facts = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was found: its code, where (a file, a URL, a JSON path), and the facts that show it.
+
+    Facts are short texts by name; `expected` and `found` are the usual ones.
+    """
+
+    code: Code
+    where: str = ""
+    facts: Facts = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, code: Code, where: object = "", **facts: object) -> Self:
+        """Make a finding; facts that are None are left out, other values become text."""
+        kept = {name: str(value) for name, value in facts.items() if value is not None}
+        return cls(code, str(where), kept)
+
+    def at(self, where: object) -> "Finding":
+        """The same finding at a place named more exactly; a place it already has is kept behind it."""
+        place = f"{where}: {self.where}" if self.where else str(where)
+        return Finding(self.code, place, self.facts)
+
+    def __hash__(self) -> int:
+        return hash((self.code, self.where, tuple(sorted(self.facts.items()))))
