@@ -93,7 +93,10 @@ def _best(instance: Instance, folder: Path, refreshed: datetime | None, reason: 
         with contextlib.suppress(OSError):
             files = (folder / "targets" / _ROOT).read_bytes(), (folder / "targets" / _CONFIG).read_bytes()
             return Obtained(*files, _age_note(instance, refreshed.isoformat(), reason))
-    shipped = instance.shipped(_ROOT), instance.shipped(_CONFIG)
+    try:
+        shipped = instance.shipped(_ROOT), instance.shipped(_CONFIG)
+    except OSError:
+        raise Unavailable(instance.tuf_url, reason or "no trust root is cached, and none is shipped") from None
     return Obtained(*shipped, _age_note(instance, f"never; as shipped with sigstore {_sigstore_version()}", reason))
 
 

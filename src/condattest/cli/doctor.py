@@ -1,0 +1,47 @@
+"""`condattest doctor`: what works here, and what to do about the rest."""
+
+import os
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from condattest.cli.exits import Exit
+from condattest.cli.session import Session
+from condattest.cli.settings import Command, Settings, pass_settings
+from condattest.operations.diagnose import diagnose
+from condattest.reports import documents
+from condattest.reports.plain import plain
+
+_STYLES = {"ok": "green", "warning": "yellow", "failed": "bold red"}
+
+
+@click.command("doctor", cls=Command, examples=["condattest doctor", "condattest doctor --offline --json"])
+@pass_settings
+def command(settings: Settings, /) -> int:
+    """Tell what works here: libraries, clock, trust root, cache, signing identity, conda. Changes nothing."""
+    session = Session(settings)
+    checks = list(
+        diagnose(
+            environ=os.environ,
+            interactive=session.is_interactive,
+            now=session.now,
+            trust=lambda: session.trust,
+        )
+    )
+    failed = any(check.state == "failed" for check in checks)
+    code = Exit.UNDECIDED if failed else Exit.ACCEPTED
+
+    def terminal(console: Console) -> None:
+        for check in checks:
+            line = Text.assemble((f"{check.state:>7}  ", _STYLES[check.state]), f"{check.name}: {plain(check.found)}")
+            console.print(line)
+            if check.advice:
+                console.print(Text("\n".join(f"         {line}" for line in check.advice.split("\n")), style="dim"))
+
+    rows = [
+        {"name": check.name, "state": check.state, "found": plain(check.found), "advice": check.advice or None}
+        for check in checks
+    ]
+    session.render(documents.document("doctor", code, checks=rows), terminal)
+    return code

@@ -1,0 +1,145 @@
+"""What every verb needs of its surroundings: the clock, the consoles, the trust root, the network.
+
+Owns `Session`. The clock is read here, once, and handed down.
+"""
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.text import Text
+
+from condattest.cli.settings import Settings
+from condattest.errors import Misuse
+from condattest.model.finding import Finding
+from condattest.reports.plain import plain
+from condattest.reports.sentences import sentence
+
+if TYPE_CHECKING:
+    from condattest.signatures.trust_root import TrustRoot
+    from condattest.transport.fetch import Fetcher
+
+
+class Session:
+    """One run of a command."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.now = datetime.now(UTC)
+        self._set_up_logging()
+
+    @cached_property
+    def out(self) -> Console:
+        """Stdout, for results."""
+        return self._console(stderr=False)
+
+    @cached_property
+    def err(self) -> Console:
+        """Stderr, for progress, warnings and hints."""
+        return self._console(stderr=True)
+
+    def _console(self, *, stderr: bool) -> Console:
+        stream = sys.stderr if stderr else sys.stdout
+        color = self.settings.color
+        forced = color == "always" or (color == "auto" and bool(os.environ.get("FORCE_COLOR")))
+        plain_only = color == "never" or (color == "auto" and bool(os.environ.get("NO_COLOR")))
+        # Not on a terminal: no wrapping that would break what a log is searched for.
+        width = None if stream.isatty() else 160
+        return Console(
+            stderr=stderr,
+            force_terminal=True if forced else None,
+            no_color=plain_only,
+            color_system=None if plain_only else "auto",
+            highlight=False,
+            width=width,
+            soft_wrap=not stream.isatty(),
+        )
+
+    @property
+    def is_interactive(self) -> bool:
+        """Whether a person sits at a terminal."""
+        return sys.stdin.isatty() and sys.stderr.isatty()
+
+    @cached_property
+    def trust(self) -> "TrustRoot":
+        """The trust root that the global options name.
+
+        Raises:
+            Misuse: More than one is named, or the file is none.
+        """
+        from condattest.signatures.trust_root import TrustRoot
+
+        settings = self.settings
+        files: list[Path] = [file for file in (settings.trust_config, settings.trusted_root) if file is not None]
+        if len(files) + settings.staging > 1:
+            raise Misuse(
+                "more than one trust root: --trust-config, --trusted-root and --staging exclude each other",
+                hint="the environment counts too: CONDATTEST_TRUST_CONFIG, CONDATTEST_TRUSTED_ROOT",
+            )
+        if files:
+            root = TrustRoot.from_file(files[0])
+        elif settings.staging:
+            root = TrustRoot.staging(offline=settings.offline, now=self.now)
+        else:
+            root = TrustRoot.production(offline=settings.offline, now=self.now)
+        for note in root.notes:
+            self.note(note)
+        return root
+
+    def fetcher(self) -> "Fetcher":
+        """A bounded HTTP reader, to be closed by the caller."""
+        from condattest.transport.fetch import Fetcher
+
+        return Fetcher(offline=self.settings.offline)
+
+    def note(self, finding: Finding) -> None:
+        """Tell a note on stderr."""
+        if not self.settings.quiet:
+            self.err.print(Text(f"note: {finding.code}: {sentence(finding)}", style="dim"))
+
+    def say(self, text: str) -> None:
+        """Tell something on stderr, unless --quiet."""
+        if not self.settings.quiet:
+            self.err.print(Text(plain(text, lines=True)))
+
+    def render(self, document: dict[str, Any], terminal: Callable[[Console], None]) -> None:
+        """Print the result: the document with --json, otherwise what `terminal` prints."""
+        if self.settings.json:
+            sys.stdout.write(json.dumps(document, indent=2) + "\n")
+        else:
+            terminal(self.out)
+
+    def _set_up_logging(self) -> None:
+        # Libraries log what they do, sigstore with warnings for what is judged here: only at -vv.
+        logging.getLogger().handlers[:] = [logging.NullHandler()]
+        if self.settings.verbose >= 2:
+            handler = logging.StreamHandler(sys.stderr)
+            handler.setFormatter(_PlainFormatter("%(name)s: %(message)s"))
+            logging.getLogger().handlers[:] = [handler]
+            logging.getLogger().setLevel(logging.INFO if self.settings.verbose == 2 else logging.DEBUG)
+
+    @contextmanager
+    def progress(self, label: str, total: int | None, unit: str) -> Iterator[Callable[[int], None]]:
+        """Show progress on a terminal, and a line every ten seconds elsewhere; yields the function that advances it."""
+        from condattest.cli import progress
+
+        if self.settings.quiet:
+            yield lambda count: None
+            return
+        with progress.show(self.err, label, total, unit) as advance:
+            yield advance
+
+
+class _PlainFormatter(logging.Formatter):
+    """Escapes what foreign text may hold, and leaves out what looks like a token."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return plain(super().format(record), lines=True)

@@ -1,0 +1,107 @@
+"""`condattest verify`: may these packages be installed?"""
+
+from pathlib import Path
+
+import click
+
+from condattest.cli import exits
+from condattest.cli.requirement import requirement, requirement_options
+from condattest.cli.session import Session
+from condattest.cli.settings import Command, Settings, pass_settings
+from condattest.errors import Misuse
+from condattest.model.channel import Channel, canonical
+
+
+@click.command(
+    "verify",
+    cls=Command,
+    examples=[
+        "condattest verify zlib-1.3.1-hb9d3cd8_2.conda --repository OWNER/NAME --channel https://prefix.dev/CHANNEL",
+        "condattest verify https://prefix.dev/CHANNEL/noarch/PKG-1.0-0.conda --policy policy.toml",
+    ],
+)
+@click.argument("targets", nargs=-1, metavar="TARGET...")
+@requirement_options
+@click.option("--channel", metavar="URL", help="The channel that the packages are expected to come from.")
+@click.option("--subdir", metavar="NAME", help="The subdir of targets that are named by digest.")
+@click.option(
+    "--bundle",
+    "bundles",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="A bundle or sidecar to use instead of those beside the package; with one target.",
+)
+@click.option("--sigs-url", metavar="URL", help="A sidecar to fetch instead of the one that the index names.")
+@click.option(
+    "--sidecars",
+    "style",
+    type=click.Choice(["cep50", "prefix-v0"]),
+    default="cep50",
+    show_default=True,
+    help="Which sidecars to look for; prefix-v0 reads prefix.dev's older .v0.sigs.",
+)
+@click.option("--jobs", type=click.IntRange(1, 64), default=4, show_default=True, help="Targets read at a time.")
+@pass_settings
+def command(settings: Settings, /, targets: tuple[str, ...], **options: object) -> int:
+    """Check packages against their attestations, and against who must have signed them.
+
+    A TARGET is a package file, its URL in a channel, or NAME@sha256:HEX. Attestations are found beside a file
+    (PKG.sigs, PKG.sigstore.json), or through the channel's index. Exit code 0 only if every target is accepted.
+    """
+    from condattest.operations import targets as parsing
+    from condattest.operations.verify import Question, Verification, verify
+    from condattest.reports import documents, terminal
+
+    session = Session(settings)
+    if not targets:
+        raise Misuse("nothing to verify", hint="give a package file, its URL, or NAME@sha256:HEX")
+    required = requirement(session, options)
+    question = Question(
+        policy=required.policy,
+        channel=channel_of(options["channel"]),
+        subdir=_text(options["subdir"]),
+        bundles=tuple(options["bundles"]),  # type: ignore[call-overload]
+        sigs_url=_text(options["sigs_url"]),
+        style="prefix-v0" if options["style"] == "prefix-v0" else "cep50",
+    )
+    parsed = [parsing.parse(text) for text in targets]
+    total = sum(target.path.stat().st_size for target in parsed if isinstance(target, parsing.FileTarget)) or None
+    answers: list[Verification] = []
+    with session.fetcher() as fetcher, session.progress("verifying", total, "bytes") as advance:
+        found = verify(
+            parsed,
+            question,
+            trust=session.trust,
+            fetcher=fetcher,
+            now=session.now,
+            jobs=int(str(options["jobs"])),
+            on_bytes=advance,
+        )
+        answers.extend(found)
+    code = exits.of_verdicts(answer.verdict for answer in answers)
+    session.render(
+        documents.document(
+            "verify", code, **documents.verifications(answers), policy=documents.policy(required.policy)
+        ),
+        lambda console: terminal.verifications(console, answers, verbose=settings.verbose > 0),
+    )
+    required.tell_usage(session, [answer.verdict for answer in answers])
+    return code
+
+
+def channel_of(text: object) -> Channel | None:
+    """Read a --channel option.
+
+    Raises:
+        Misuse: It is not a channel URL.
+    """
+    if text is None:
+        return None
+    try:
+        return canonical(str(text))
+    except ValueError as error:
+        raise Misuse(f"--channel: {error}") from None
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)

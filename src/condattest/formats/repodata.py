@@ -1,0 +1,148 @@
+"""A channel's index records: what the index says of one artifact.
+
+Owns `Record`, `Entry` and the reading of `repodata.json` (CEP 36) and of shards (CEP 16). Only what verification asks
+for is read; every other key stays unread. Refuses a file that stands in two sections (two clients would take two
+records), and an `attestations_sha256` (CEP 50) that is not 64 lowercase hex digits; shards may hold digests as bytes.
+
+    repodata.json  {"info": {...}, "packages": {"<file>.tar.bz2": {...}}, "packages.conda": {"<file>.conda": {...}}}
+    shard          zstd(msgpack {"packages": ..., "packages.conda": ...}), one per package name
+    shard index    zstd(msgpack {"version": 1, "info": {"shards_base_url", ...}, "shards": {name: 32 bytes}})
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from condattest.errors import Malformed
+from condattest.formats import compression
+from condattest.model.artifact import PackageFile, Sha256
+from condattest.model.finding import Code, Finding
+
+MAX_REPODATA: Final = 1024 * 1024 * 1024
+"""Bytes of one repodata.json; the largest public one has some 190 MB."""
+MAX_SHARD_INDEX: Final = 64 * 1024 * 1024
+MAX_SHARD: Final = 64 * 1024 * 1024
+_SECTIONS: Final = ("packages", "packages.conda")
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What an index says of one file.
+
+    Attributes:
+        file: The artifact's file name.
+        sha256: Its digest, or None where the record has none.
+        attestations_sha256: The digest of its sidecar, or None where the index advertises none (CEP 50).
+        indexed_timestamp: Milliseconds since the epoch when the server indexed it (CEP 47); unsigned.
+    """
+
+    file: PackageFile
+    sha256: Sha256 | None
+    attestations_sha256: Sha256 | None
+    indexed_timestamp: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ShardIndex:
+    """A shard index: where shards are, and the digest of each package name's shard."""
+
+    shards_base_url: str
+    shards: dict[str, bytes]
+
+
+class _Repodata(msgspec.Struct):
+    packages: dict[str, msgspec.Raw] = {}
+    packages_conda: dict[str, msgspec.Raw] = msgspec.field(name="packages.conda", default_factory=dict)
+
+
+class _ShardInfo(msgspec.Struct):
+    shards_base_url: str = ""
+
+
+class _ShardIndex(msgspec.Struct):
+    version: int
+    info: _ShardInfo
+    shards: dict[str, bytes]
+
+
+def find(data: bytes, file: PackageFile, *, where: str) -> Record | None:
+    """Return the record of `file` in a repodata.json, or None where it has none.
+
+    Raises:
+        Malformed: BIND-AMBIGUOUS, BIND-NO-DIGEST, SIDECAR-FIELD, or NET-UNAVAILABLE for what is not repodata.
+    """
+    try:
+        parsed = msgspec.json.decode(data, type=_Repodata)
+        entries = [section[str(file)] for section in (parsed.packages, parsed.packages_conda) if str(file) in section]
+        values = [msgspec.json.decode(entry) for entry in entries]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _not_an_index(where, "repodata.json", error) from None
+    return _one(values, file, where)
+
+
+def find_in_shard(data: bytes, file: PackageFile, *, where: str) -> Record | None:
+    """Return the record of `file` in a shard's bytes; otherwise as `find`."""
+    plain = compression.unzstd(data, limit=MAX_SHARD, code=Code.NET_UNAVAILABLE, where=where)
+    try:
+        parsed: Any = msgspec.msgpack.decode(plain)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _not_an_index(where, "a shard", error) from None
+    sections = [parsed.get(name) or {} for name in _SECTIONS] if isinstance(parsed, dict) else []
+    if not sections or not all(isinstance(section, dict) for section in sections):
+        raise _not_an_index(where, "a shard", ValueError("no packages"))
+    return _one([section[str(file)] for section in sections if str(file) in section], file, where)
+
+
+def parse_shard_index(data: bytes, *, where: str) -> ShardIndex:
+    """Read a `repodata_shards.msgpack.zst`.
+
+    Raises:
+        Malformed: NET-UNAVAILABLE for what is not a shard index of version 1.
+    """
+    plain = compression.unzstd(data, limit=MAX_SHARD_INDEX, code=Code.NET_UNAVAILABLE, where=where)
+    try:
+        parsed = msgspec.msgpack.decode(plain, type=_ShardIndex)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _not_an_index(where, "a shard index", error) from None
+    if parsed.version != 1:
+        raise _not_an_index(where, "a shard index", ValueError(f"version {parsed.version}"))
+    return ShardIndex(parsed.info.shards_base_url, parsed.shards)
+
+
+def _one(values: list[Any], file: PackageFile, where: str) -> Record | None:
+    if not values:
+        return None
+    place = f"{where}: {file}"
+    if len(values) > 1:
+        raise Malformed(Finding.of(Code.BIND_AMBIGUOUS, place, expected="one record", found=f"{len(values)} records"))
+    value = values[0]
+    if not isinstance(value, dict):
+        raise _not_an_index(place, "a record", TypeError(type(value).__name__))
+    stamp = value.get("indexed_timestamp")
+    return Record(
+        file=file,
+        sha256=_digest(value, "sha256", Code.BIND_NO_DIGEST, place),
+        attestations_sha256=_digest(value, "attestations_sha256", Code.SIDECAR_FIELD, place),
+        indexed_timestamp=stamp if isinstance(stamp, int) and not isinstance(stamp, bool) else None,
+    )
+
+
+def _digest(record: dict[str, Any], key: str, code: Code, where: str) -> Sha256 | None:
+    if key not in record:
+        return None
+    value = record[key]
+    try:
+        if isinstance(value, bytes) and len(value) == 32:
+            return Sha256.of_bytes(value)
+        return Sha256(value) if isinstance(value, str) else _refuse(value)
+    except ValueError as error:
+        raise Malformed(Finding.of(code, f"{where}: {key}", reason=error)) from None
+
+
+def _refuse(value: object) -> Sha256:
+    raise ValueError(f"expected 64 lowercase hex digits, found {value!r:.80}")
+
+
+def _not_an_index(where: str, expected: str, error: Exception) -> Malformed:
+    return Malformed(Finding.of(Code.NET_UNAVAILABLE, where, expected=expected, found=error))

@@ -1,0 +1,1 @@
+"""May this be installed? One verb per file: each takes values and callables, and gives values."""

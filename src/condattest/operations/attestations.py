@@ -1,0 +1,172 @@
+"""Find the attestations of one artifact: beside a file, in a channel as CEP 50 says, or where the caller says.
+
+Owns `Collected`, `beside`, `given` and `in_channel`. A channel's sidecar is found through the index alone: the record
+names its digest, the hashed file is fetched, hashed, and only then parsed. A sidecar that is advertised and cannot be
+had is `Unavailable`, never "unsigned". Nothing falls back to prefix.dev's older `.v0.sigs`; it is read only when asked.
+
+Spec: https://github.com/conda/ceps/blob/main/cep-0050.md
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+from urllib.parse import quote, urljoin
+
+from condattest.errors import Malformed, NotFound
+from condattest.formats import bundle as bundles
+from condattest.formats import compression, repodata, sidecar
+from condattest.formats.bundle import Bundle
+from condattest.model.artifact import PackageFile, Sha256
+from condattest.model.channel import Channel
+from condattest.model.finding import Code, Finding
+from condattest.transport import files
+from condattest.transport.fetch import Fetch
+
+Style = Literal["cep50", "prefix-v0"]
+_SUFFIXES: Final[dict[Style, str]] = {"cep50": sidecar.SUFFIX, "prefix-v0": ".v0.sigs"}
+BUNDLE_SUFFIX: Final = ".sigstore.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """The bundles that were found, and the places where they were. None of it is authenticated."""
+
+    bundles: tuple[Bundle, ...] = ()
+    places: tuple[str, ...] = ()
+
+    def __add__(self, other: "Collected") -> "Collected":
+        """Join two finds; the same bundle in two places counts once."""
+        seen = {bundle.raw.strip() for bundle in self.bundles}
+        fresh = tuple(bundle for bundle in other.bundles if bundle.raw.strip() not in seen)
+        return Collected(self.bundles + fresh, self.places + other.places)
+
+
+def beside(package: Path, *, style: Style) -> Collected:
+    """Read `PKG.sigs` and `PKG.sigstore.json` beside a package, as far as they are there.
+
+    Raises:
+        Malformed: One of them is there and is not what it should be.
+        LocalFailure: One of them is there and cannot be read.
+    """
+    found = Collected()
+    for suffix in (_SUFFIXES[style], BUNDLE_SUFFIX):
+        path = package.with_name(package.name + suffix)
+        if path.exists():
+            found += given([path])
+    return found
+
+
+def given(paths: Sequence[Path]) -> Collected:
+    """Read bundles or sidecars from files that the caller names; errors as for `beside`."""
+    found = Collected()
+    for path in paths:
+        data = files.read_bounded(path, sidecar.MAX_SIDECAR)
+        found += _parsed(data, str(path))
+    return found
+
+
+def at_url(url: str, fetch: Fetch) -> Collected:
+    """Read a bundle or a sidecar from a URL that the caller names.
+
+    Raises:
+        Malformed: It is not one.
+        Unavailable: It could not be had.
+    """
+    return _parsed(fetch(url, sidecar.MAX_SIDECAR), url)
+
+
+def older_sidecar(package_url: str, fetch: Fetch) -> Collected:
+    """Read prefix.dev's `.v0.sigs` of a package; none where the server says that there is none.
+
+    It predates CEP 50 and no index advertises it, so its absence proves nothing and is the same as no attestation.
+    """
+    url = package_url + _SUFFIXES["prefix-v0"]
+    try:
+        return _parsed(fetch(url, sidecar.MAX_SIDECAR), url)
+    except NotFound:
+        return Collected()
+
+
+def in_channel(channel: Channel, subdir: str, file: PackageFile, fetch: Fetch) -> tuple[repodata.Record, Collected]:
+    """Return the index's record of an artifact, and the attestations that the record advertises.
+
+    Raises:
+        Malformed: MISSING-PACKAGE, BIND-*, SIDECAR-*: the index or the sidecar is not what it should be.
+        Unavailable: The index or an advertised sidecar could not be had.
+    """
+    base = f"{channel.url}/{subdir}"
+    # (1) The record, whose own field is judged before any further request.
+    record = _record(base, file, fetch)
+    if record is None:
+        raise Malformed(Finding.of(Code.MISSING_PACKAGE, base, expected=file, found="no such record"))
+    if record.sha256 is None:
+        raise Malformed(Finding.of(Code.BIND_NO_DIGEST, f"{base}: {file}", expected="sha256", found="no such key"))
+    if record.attestations_sha256 is None:
+        return record, Collected()
+    # (2) The immutable sidecar of that digest, hashed before it is parsed.
+    url = f"{base}/{quote(str(file))}{sidecar.SUFFIX}.{record.attestations_sha256}"
+    data = fetch(url, sidecar.MAX_SIDECAR)
+    digest = hashlib.sha256(data).hexdigest()
+    if digest != record.attestations_sha256:
+        raise Malformed(Finding.of(Code.SIDECAR_DIGEST, url, expected=record.attestations_sha256, found=digest))
+    return record, _sidecar(data, url)
+
+
+def _record(base: str, file: PackageFile, fetch: Fetch) -> repodata.Record | None:
+    # Shards first: they are small. Then the monolith, compressed before plain, as conda's clients read it.
+    readers: tuple[Callable[[str, PackageFile, Fetch], repodata.Record | None], ...] = (_sharded, _compressed, _plain)
+    for read in readers:
+        try:
+            return read(base, file, fetch)
+        except NotFound as error:
+            missing = error
+    raise missing
+
+
+def _sharded(base: str, file: PackageFile, fetch: Fetch) -> repodata.Record | None:
+    url = f"{base}/repodata_shards.msgpack.zst"
+    index = repodata.parse_shard_index(fetch(url, repodata.MAX_SHARD_INDEX), where=url)
+    digest = index.shards.get(file.name)
+    if digest is None:
+        return None
+    shard_url = urljoin(urljoin(f"{base}/", index.shards_base_url.rstrip("/") + "/"), f"{digest.hex()}.msgpack.zst")
+    if not index.shards_base_url:
+        shard_url = f"{base}/{digest.hex()}.msgpack.zst"
+    data = fetch(shard_url, repodata.MAX_SHARD)
+    found = hashlib.sha256(data).digest()
+    if found != digest:
+        facts = {"expected": digest.hex(), "found": found.hex()}
+        raise Malformed(Finding(Code.NET_UNAVAILABLE, shard_url, facts))
+    return repodata.find_in_shard(data, file, where=shard_url)
+
+
+def _compressed(base: str, file: PackageFile, fetch: Fetch) -> repodata.Record | None:
+    url = f"{base}/repodata.json.zst"
+    data = fetch(url, repodata.MAX_REPODATA)
+    plain = compression.unzstd(data, limit=repodata.MAX_REPODATA, code=Code.NET_UNAVAILABLE, where=url)
+    return repodata.find(plain, file, where=url)
+
+
+def _plain(base: str, file: PackageFile, fetch: Fetch) -> repodata.Record | None:
+    url = f"{base}/repodata.json"
+    return repodata.find(fetch(url, repodata.MAX_REPODATA), file, where=url)
+
+
+def _parsed(data: bytes, where: str) -> Collected:
+    if data.lstrip()[:1] == b"[":
+        return _sidecar(data, where)
+    try:
+        return Collected((bundles.parse(data),), (where,))
+    except Malformed as error:
+        raise Malformed(error.finding.at(where)) from None
+
+
+def _sidecar(data: bytes, where: str) -> Collected:
+    return Collected(sidecar.parse(data, where=where).bundles, (where,))
+
+
+def digest_of(bundle: Bundle) -> Sha256:
+    """The digest of a bundle's bytes."""
+    return Sha256(hashlib.sha256(bundle.raw).hexdigest())

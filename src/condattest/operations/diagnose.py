@@ -1,0 +1,111 @@
+"""What works here, and what to do about the rest.
+
+Owns `Check` and `diagnose`. Each check says what it found; one that could not run says so and is no pass. Nothing is
+changed, and no token is asked for: identities are told by the environment alone.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final, Literal
+
+from condattest.errors import CondattestError
+from condattest.signatures import identity
+from condattest.signatures.refresh import default_cache
+from condattest.signatures.trust_root import TrustRoot
+
+State = Literal["ok", "warning", "failed"]
+_RELEASED: Final = datetime(2026, 11, 1, tzinfo=UTC)
+"""No clock that is right shows an earlier time than this version's."""
+_LIBRARIES: Final = ("sigstore", "cryptography", "in-toto-attestation", "rfc3161-client", "conda-package-streaming")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check: what was looked at, how it stands, what was found, and what to do."""
+
+    name: str
+    state: State
+    found: str
+    advice: str = ""
+
+
+def diagnose(
+    *, environ: Mapping[str, str], interactive: bool, now: datetime, trust: Callable[[], TrustRoot]
+) -> Iterator[Check]:
+    """Run every check, in the order in which their failures explain each other."""
+    yield _libraries()
+    yield _clock(now)
+    yield _trust(trust)
+    yield _cache(default_cache())
+    yield _identity(environ, interactive)
+    yield _conda()
+
+
+def _libraries() -> Check:
+    found, missing = [], []
+    for name in _LIBRARIES:
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            missing.append(name)
+    if missing:
+        return Check("libraries", "failed", f"missing: {', '.join(missing)}", "install condattest again")
+    return Check("libraries", "ok", ", ".join(found))
+
+
+def _clock(now: datetime) -> Check:
+    shown = now.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    if now < _RELEASED:
+        advice = "set the clock: certificates are asked for, and ages are judged, by it"
+        return Check("clock", "failed", f"{shown}, before this version was made", advice)
+    return Check("clock", "ok", shown)
+
+
+def _trust(trust: Callable[[], TrustRoot]) -> Check:
+    try:
+        root = trust()
+    except CondattestError as error:
+        return Check("trust root", "failed", str(error), error.hint or "check the network, or use --trusted-root FILE")
+    found = f"{root.name}, sha256 {root.sha256}, {'can sign' if root.can_sign else 'cannot sign'}"
+    if root.notes:
+        facts = root.notes[0].facts
+        found += f"; refreshed: {facts.get('refreshed')} ({facts.get('reason')})"
+        return Check("trust root", "warning", found, "verification works; run it once with network to refresh the root")
+    return Check("trust root", "ok", found)
+
+
+def _cache(folder: Path) -> Check:
+    place = folder
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    if os.access(place, os.W_OK):
+        return Check("cache", "ok", str(folder))
+    return Check("cache", "warning", f"{folder} cannot be written", "the trust root is fetched anew in each run")
+
+
+def _identity(environ: Mapping[str, str], interactive: bool) -> Check:
+    platform = identity.platform(environ)
+    for name in identity.VARIABLES:
+        if environ.get(name):
+            return Check("identity", "ok", f"a token in {name}")
+    if platform == "github":
+        if environ.get("ACTIONS_ID_TOKEN_REQUEST_TOKEN"):
+            return Check("identity", "ok", "GitHub Actions, with id-token: write")
+        return Check("identity", "warning", "GitHub Actions, without id-token: write", identity.how_to_sign(environ))
+    if interactive and platform is None:
+        return Check("identity", "ok", "a terminal: a browser will ask who you are")
+    found = f"none ({platform})" if platform else "none"
+    return Check("identity", "warning", f"{found}: verification works, signing does not", identity.how_to_sign(environ))
+
+
+def _conda() -> Check:
+    if find_spec("conda") is None:
+        return Check("conda", "ok", "not in this Python environment; nothing here needs it")
+    return Check(
+        "conda", "ok", "in this Python environment; this version has no conda plugin, run condattest by itself"
+    )

@@ -1,0 +1,94 @@
+"""What is to be verified: a package file, a package's URL, or a name with its digest.
+
+Owns `Target` and `parse`. Refuses a target that is none of them, and says which forms there are.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote
+
+from condattest.errors import Misuse
+from condattest.model.artifact import Artifact, PackageFile
+from condattest.model.channel import Channel, canonical, redact
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+_SUBDIR = re.compile(r"noarch|[a-z0-9]+-[a-z0-9_]+", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class FileTarget:
+    """A package on this machine."""
+
+    path: Path
+    file: PackageFile
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class UrlTarget:
+    """A package in a channel: `url` is what is fetched, `channel` and `subdir` are what it says."""
+
+    url: str
+    channel: Channel
+    subdir: str
+    file: PackageFile
+
+    def __str__(self) -> str:
+        return redact(self.url)
+
+
+@dataclass(frozen=True, slots=True)
+class DigestTarget:
+    """A package that is known by name and digest alone; nothing is downloaded but its attestations."""
+
+    artifact: Artifact
+
+    def __str__(self) -> str:
+        return str(self.artifact)
+
+
+Target = FileTarget | UrlTarget | DigestTarget
+
+
+def parse(text: str) -> Target:
+    """Read a target as it stands on the command line.
+
+    Raises:
+        Misuse: It is none of the forms, or the file is not there.
+    """
+    if _SCHEME.match(text):
+        return _url(text)
+    if "@sha256:" in text:
+        try:
+            return DigestTarget(Artifact.parse(text))
+        except ValueError as error:
+            raise Misuse(f"{text}: {error}", hint="for example zlib-1.3.1-hb9d3cd8_2.conda@sha256:<64 hex>") from None
+    path = Path(text)
+    if not path.is_file():
+        found = "a directory" if path.is_dir() else "no such file"
+        raise Misuse(
+            f"{text}: expected a conda package, found {found}",
+            hint="give a .conda or .tar.bz2 file, its URL in a channel, or NAME@sha256:HEX",
+        )
+    try:
+        return FileTarget(path, PackageFile.parse(path.name))
+    except ValueError as error:
+        raise Misuse(f"{text}: {error}", hint="a package keeps the file name that it was built with") from None
+
+
+def _url(text: str) -> UrlTarget:
+    base, _, name = text.rpartition("/")
+    base, _, subdir = base.rpartition("/")
+    hint = "for example https://conda.anaconda.org/conda-forge/linux-64/zlib-1.3.1-hb9d3cd8_2.conda"
+    try:
+        # `!` and `+` stand in version numbers, and some clients escape them.
+        file = PackageFile.parse(unquote(name, errors="strict"))
+        channel = canonical(base)
+    except (ValueError, UnicodeDecodeError) as error:
+        raise Misuse(f"{redact(text)}: {error}", hint=hint) from None
+    if not _SUBDIR.fullmatch(subdir):
+        raise Misuse(f"{redact(text)}: expected <channel>/<subdir>/<file>, found the subdir {subdir!r}", hint=hint)
+    return UrlTarget(text, channel, subdir, file)

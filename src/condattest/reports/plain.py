@@ -1,0 +1,28 @@
+"""Make foreign text safe to show: names, claims and server messages may hold anything.
+
+Owns `plain`. Control characters, ANSI sequences, bidirectional overrides and other invisible characters are escaped, so
+that a package's name cannot paint over a verdict (CVE-2021-42574 is the same trick in source code). Secrets that look
+like a JSON web token or stand in a URL are left out.
+"""
+
+import re
+import unicodedata
+
+from condattest.model.channel import redact
+
+_TOKEN = re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
+_HIDDEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+
+
+def plain(text: object, *, lines: bool = False) -> str:
+    """Return the text with everything invisible escaped and secrets left out; `lines` keeps line feeds."""
+    safe = _TOKEN.sub("<token>", redact(str(text)))
+    if safe.isascii() and safe.isprintable():
+        return safe
+    return "".join(_shown(character, lines=lines) for character in safe)
+
+
+def _shown(character: str, *, lines: bool) -> str:
+    if (lines and character == "\n") or unicodedata.category(character) not in _HIDDEN:
+        return character
+    return character.encode("unicode_escape").decode("ascii")

@@ -1,0 +1,50 @@
+"""Turn findings into sentences. Wording lives here alone, so it is never API: match on codes.
+
+Owns `sentence` and `advice`.
+"""
+
+from typing import Final
+
+from condattest.model.finding import Code, Finding
+from condattest.reports.plain import plain
+
+_ADVICE: Final = {
+    Code.BIND_DIGEST: "download the package again; if that does not help, do not install it and tell the channel",
+    Code.BIND_NAME: "give the package the file name that it was published under",
+    Code.CHANNEL_MISMATCH: "check --channel; a mirror is named in a policy's [[channel]]",
+    Code.CHANNEL_ABSENT: 'only a policy with target-channel = "optional" accepts that',
+    Code.MISSING_ATTESTATION: "give one with --bundle FILE, or ask the channel for attestations",
+    Code.MISSING_PUBLISH: "ask the publisher for a CEP 27 attestation: condattest attest PKG --channel URL",
+    Code.IDENTITY_MISMATCH: "condattest inspect FILE shows who signed; do not widen a policy to make this go away",
+    Code.IDENTITY_NOT_REQUIRED: "say who must have signed: --repository OWNER/NAME, --identity with --issuer, --policy",
+    Code.POLICY_NONE: "add a rule for the package: condattest policy learn shows one",
+    Code.NET_OFFLINE: "run it without --offline, or give the files: --bundle FILE",
+    Code.NET_UNAVAILABLE: "try again; nothing was judged",
+    Code.NET_NOT_FOUND: "try again later; the channel advertises what it does not serve",
+    Code.NET_TRUST_ROOT: "condattest doctor tells what works here",
+    Code.CRYPTO: "check the trust root that was used (--trust-config, --staging); otherwise do not trust the bundle",
+    Code.TIME_NONE: "sign again with a time-stamp authority that answers",
+    Code.ROLLBACK: "ask the channel why an older state is served; condattest doctor shows where the state is kept",
+}
+
+
+def sentence(finding: Finding) -> str:
+    """Say what was found, in one line, without its code."""
+    parts = [finding.code.meaning]
+    if finding.where:
+        parts.append(f"({plain(finding.where)})")
+    facts = dict(finding.facts)
+    expected, found = facts.pop("expected", None), facts.pop("found", None)
+    tail = []
+    if expected is not None:
+        tail.append(f"expected {plain(expected)}")
+    if found is not None:
+        tail.append(f"found {plain(found)}")
+    tail.extend(f"{name}: {plain(value)}" for name, value in facts.items())
+    text = " ".join(parts)
+    return f"{text}: {', '.join(tail)}" if tail else text
+
+
+def advice(finding: Finding) -> str | None:
+    """Say what to do next, where there is something to do."""
+    return _ADVICE.get(finding.code)
