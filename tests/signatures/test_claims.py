@@ -21,7 +21,10 @@ KEY = ec.generate_private_key(ec.SECP256R1())
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def certificate(names=(x509.UniformResourceIdentifier(SAN),), raw=None, **texts):
+NAMES = (x509.UniformResourceIdentifier(SAN),)
+
+
+def certificate(names=NAMES, raw=None, **texts):
     """A self-signed certificate with the given SANs and claims: `c8="text"` as DER, `raw={8: bytes}` as they are."""
     extensions = {int(name[1:]): asn1.encode_der(text) for name, text in texts.items()} | (raw or {})
     builder = (

@@ -26,6 +26,11 @@ _VERBS: Final = {
 }
 
 
+def summary(name: str) -> str:
+    """What the list of verbs says of one."""
+    return _VERBS[name][1]
+
+
 class Verbs(Group):
     """The top group; its commands are imported by name."""
 

@@ -26,6 +26,7 @@ from condattest.reports.sentences import sentence
 if TYPE_CHECKING:
     from condattest.signatures.trust_root import TrustRoot
     from condattest.transport.fetch import Fetcher
+    from condattest.transport.on_demand import OnDemand
 
 
 class Session:
@@ -94,11 +95,16 @@ class Session:
             self.note(note)
         return root
 
-    def fetcher(self) -> "Fetcher":
+    def fetcher(self) -> "OnDemand":
         """A bounded HTTP reader, to be closed by the caller."""
-        from condattest.transport.fetch import Fetcher
+        from condattest.transport.on_demand import OnDemand
 
-        return Fetcher(offline=self.settings.offline)
+        def make() -> "Fetcher":
+            from condattest.transport.fetch import Fetcher
+
+            return Fetcher(offline=self.settings.offline)
+
+        return OnDemand(make)
 
     def note(self, finding: Finding) -> None:
         """Tell a note on stderr."""

@@ -98,10 +98,11 @@ class _WithExamples(click.Command):
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the command's own options apart from the global ones."""
         shared = {option.name for option in self.params[self._own :]}
-        own, common = [], []
+        own: list[tuple[str, str]] = []
+        common: list[tuple[str, str]] = []
         for parameter in self.get_params(ctx):
             line = parameter.get_help_record(ctx)
-            if line is not None:
+            if line is not None and isinstance(parameter, click.Option):
                 (common if parameter.name in shared else own).append(line)
         for title, lines in (("Options", own), (_PANEL, common)):
             if lines:

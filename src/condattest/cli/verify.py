@@ -1,6 +1,7 @@
 """`condattest verify`: may these packages be installed?"""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,6 +11,9 @@ from condattest.cli.session import Session
 from condattest.cli.settings import Command, Settings, pass_settings
 from condattest.errors import Misuse
 from condattest.model.channel import Channel, canonical
+
+if TYPE_CHECKING:
+    from condattest.operations.attestations import Style
 
 
 @click.command(
@@ -42,7 +46,18 @@ from condattest.model.channel import Channel, canonical
 )
 @click.option("--jobs", type=click.IntRange(1, 64), default=4, show_default=True, help="Targets read at a time.")
 @pass_settings
-def command(settings: Settings, /, targets: tuple[str, ...], **options: object) -> int:
+def command(
+    settings: Settings,
+    /,
+    targets: tuple[str, ...],
+    channel: str | None,
+    subdir: str | None,
+    bundles: tuple[Path, ...],
+    sigs_url: str | None,
+    style: "Style",
+    jobs: int,
+    **who: Any,
+) -> int:
     """Check packages against their attestations, and against who must have signed them.
 
     A TARGET is a package file, its URL in a channel, or NAME@sha256:HEX. Attestations are found beside a file
@@ -55,14 +70,14 @@ def command(settings: Settings, /, targets: tuple[str, ...], **options: object) 
     session = Session(settings)
     if not targets:
         raise Misuse("nothing to verify", hint="give a package file, its URL, or NAME@sha256:HEX")
-    required = requirement(session, options)
+    required = requirement(session, who)
     question = Question(
         policy=required.policy,
-        channel=channel_of(options["channel"]),
-        subdir=_text(options["subdir"]),
-        bundles=tuple(options["bundles"]),  # type: ignore[call-overload]
-        sigs_url=_text(options["sigs_url"]),
-        style="prefix-v0" if options["style"] == "prefix-v0" else "cep50",
+        channel=channel_of(channel),
+        subdir=subdir,
+        bundles=bundles,
+        sigs_url=sigs_url,
+        style=style,
     )
     parsed = [parsing.parse(text) for text in targets]
     total = sum(target.path.stat().st_size for target in parsed if isinstance(target, parsing.FileTarget)) or None
@@ -74,7 +89,7 @@ def command(settings: Settings, /, targets: tuple[str, ...], **options: object) 
             trust=session.trust,
             fetcher=fetcher,
             now=session.now,
-            jobs=int(str(options["jobs"])),
+            jobs=jobs,
             on_bytes=advance,
         )
         answers.extend(found)
@@ -89,7 +104,7 @@ def command(settings: Settings, /, targets: tuple[str, ...], **options: object) 
     return code
 
 
-def channel_of(text: object) -> Channel | None:
+def channel_of(text: str | None) -> Channel | None:
     """Read a --channel option.
 
     Raises:
@@ -98,10 +113,6 @@ def channel_of(text: object) -> Channel | None:
     if text is None:
         return None
     try:
-        return canonical(str(text))
+        return canonical(text)
     except ValueError as error:
         raise Misuse(f"--channel: {error}") from None
-
-
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)

@@ -13,8 +13,6 @@ import hashlib
 from dataclasses import dataclass
 from typing import Final
 
-import msgspec
-
 from condattest.errors import Malformed
 from condattest.formats import bundle
 from condattest.model.artifact import Sha256
@@ -41,6 +39,8 @@ def parse(data: bytes, *, where: str) -> Sidecar:
     Raises:
         Malformed: SIDECAR-SIZE or SIDECAR-SHAPE; the latter names the element and what is wrong with it.
     """
+    import msgspec  # Imported here: a bundle alone is the common case, and this costs start-up time.
+
     if len(data) > MAX_SIDECAR:
         raise _malformed(Code.SIDECAR_SIZE, where, f"at most {MAX_SIDECAR} bytes", f"{len(data)} bytes")
     try:
@@ -68,6 +68,8 @@ def dump(elements: list[bytes]) -> bytes:
     Raises:
         ValueError: There is no element, or one of them is not one JSON value.
     """
+    import msgspec
+
     if not elements:
         raise ValueError("a sidecar has at least one element")
     for element in elements:

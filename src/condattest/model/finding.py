@@ -102,6 +102,8 @@ class Code(StrEnum):
     ARCHIVE_BOMB = "ARCHIVE-BOMB", _E, "the package expands beyond what its metadata may take"
     ARCHIVE_PATH = "ARCHIVE-PATH", _E, "the package has a member with a dangerous path or type"
 
+    ARCHIVE_PARTLY_READ = "ARCHIVE-PARTLY-READ", _N, "only the first metadata of a large .tar.bz2 was read"
+
     NET_UNAVAILABLE = "NET-UNAVAILABLE", _U, "something could not be fetched"
     NET_NOT_FOUND = "NET-NOT-FOUND", _U, "something that is advertised was not found"
     NET_LIMIT = "NET-LIMIT", _U, "an answer was larger or slower than allowed"

@@ -7,22 +7,26 @@ had is `Unavailable`, never "unsigned". Nothing falls back to prefix.dev's older
 Spec: https://github.com/conda/ceps/blob/main/cep-0050.md
 """
 
+import contextlib
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import quote, urljoin
 
 from condattest.errors import Malformed, NotFound
 from condattest.formats import bundle as bundles
-from condattest.formats import compression, repodata, sidecar
+from condattest.formats import sidecar
 from condattest.formats.bundle import Bundle
 from condattest.model.artifact import PackageFile, Sha256
 from condattest.model.channel import Channel
 from condattest.model.finding import Code, Finding
 from condattest.transport import files
-from condattest.transport.fetch import Fetch
+
+if TYPE_CHECKING:
+    from condattest.formats.repodata import Record
+    from condattest.transport.fetch import Fetch
 
 Style = Literal["cep50", "prefix-v0"]
 _SUFFIXES: Final[dict[Style, str]] = {"cep50": sidecar.SUFFIX, "prefix-v0": ".v0.sigs"}
@@ -67,7 +71,7 @@ def given(paths: Sequence[Path]) -> Collected:
     return found
 
 
-def at_url(url: str, fetch: Fetch) -> Collected:
+def at_url(url: str, fetch: "Fetch") -> Collected:
     """Read a bundle or a sidecar from a URL that the caller names.
 
     Raises:
@@ -77,7 +81,7 @@ def at_url(url: str, fetch: Fetch) -> Collected:
     return _parsed(fetch(url, sidecar.MAX_SIDECAR), url)
 
 
-def older_sidecar(package_url: str, fetch: Fetch) -> Collected:
+def older_sidecar(package_url: str, fetch: "Fetch") -> Collected:
     """Read prefix.dev's `.v0.sigs` of a package; none where the server says that there is none.
 
     It predates CEP 50 and no index advertises it, so its absence proves nothing and is the same as no attestation.
@@ -89,7 +93,7 @@ def older_sidecar(package_url: str, fetch: Fetch) -> Collected:
         return Collected()
 
 
-def in_channel(channel: Channel, subdir: str, file: PackageFile, fetch: Fetch) -> tuple[repodata.Record, Collected]:
+def in_channel(channel: Channel, subdir: str, file: PackageFile, fetch: "Fetch") -> tuple["Record", Collected]:
     """Return the index's record of an artifact, and the attestations that the record advertises.
 
     Raises:
@@ -114,18 +118,17 @@ def in_channel(channel: Channel, subdir: str, file: PackageFile, fetch: Fetch) -
     return record, _sidecar(data, url)
 
 
-def _record(base: str, file: PackageFile, fetch: Fetch) -> repodata.Record | None:
+def _record(base: str, file: PackageFile, fetch: "Fetch") -> "Record | None":
     # Shards first: they are small. Then the monolith, compressed before plain, as conda's clients read it.
-    readers: tuple[Callable[[str, PackageFile, Fetch], repodata.Record | None], ...] = (_sharded, _compressed, _plain)
-    for read in readers:
-        try:
+    for read in (_sharded, _compressed):
+        with contextlib.suppress(NotFound):
             return read(base, file, fetch)
-        except NotFound as error:
-            missing = error
-    raise missing
+    return _plain(base, file, fetch)
 
 
-def _sharded(base: str, file: PackageFile, fetch: Fetch) -> repodata.Record | None:
+def _sharded(base: str, file: PackageFile, fetch: "Fetch") -> "Record | None":
+    from condattest.formats import repodata
+
     url = f"{base}/repodata_shards.msgpack.zst"
     index = repodata.parse_shard_index(fetch(url, repodata.MAX_SHARD_INDEX), where=url)
     digest = index.shards.get(file.name)
@@ -142,14 +145,18 @@ def _sharded(base: str, file: PackageFile, fetch: Fetch) -> repodata.Record | No
     return repodata.find_in_shard(data, file, where=shard_url)
 
 
-def _compressed(base: str, file: PackageFile, fetch: Fetch) -> repodata.Record | None:
+def _compressed(base: str, file: PackageFile, fetch: "Fetch") -> "Record | None":
+    from condattest.formats import compression, repodata
+
     url = f"{base}/repodata.json.zst"
     data = fetch(url, repodata.MAX_REPODATA)
     plain = compression.unzstd(data, limit=repodata.MAX_REPODATA, code=Code.NET_UNAVAILABLE, where=url)
     return repodata.find(plain, file, where=url)
 
 
-def _plain(base: str, file: PackageFile, fetch: Fetch) -> repodata.Record | None:
+def _plain(base: str, file: PackageFile, fetch: "Fetch") -> "Record | None":
+    from condattest.formats import repodata
+
     url = f"{base}/repodata.json"
     return repodata.find(fetch(url, repodata.MAX_REPODATA), file, where=url)
 

@@ -46,6 +46,11 @@ class DigestTarget:
 
     artifact: Artifact
 
+    @property
+    def file(self) -> PackageFile:
+        """The artifact's file name."""
+        return self.artifact.file
+
     def __str__(self) -> str:
         return str(self.artifact)
 

@@ -6,13 +6,15 @@ whether the archive's own metadata agrees with its name. Whatever cannot be had 
 target without a verdict does not exist: the answers are as many as the targets.
 """
 
+import hashlib
+import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from condattest.errors import (
     LocalFailure,
@@ -38,8 +40,13 @@ from condattest.policy.rules import Policy
 from condattest.signatures.authenticate import authenticate_parsed
 from condattest.signatures.trust_root import TrustRoot
 from condattest.transport import files
-from condattest.transport.fetch import Fetcher
+from condattest.transport.on_demand import Source
 
+if TYPE_CHECKING:
+    from condattest.formats.repodata import Record
+
+MAX_SCANNED: Final = 64 * 1024**2
+"""Bytes of a `.tar.bz2` that is unpacked whole for its metadata; that takes about a second for 25 MB unpacked."""
 MAX_PACKAGE: Final = 16 * 1024**3
 """Bytes of a package that is downloaded to be verified."""
 
@@ -86,21 +93,12 @@ class Verification:
     verdict: Verdict
 
 
-@dataclass(slots=True)
-class _Progress:
-    """What is known of a target so far, so that a failure halfway still reports it."""
-
-    sha256: Sha256 | None = None
-    channel: Channel | None = None
-    places: tuple[str, ...] = ()
-
-
 def verify(
     targets: Sequence[Target],
     question: Question,
     *,
     trust: TrustRoot,
-    fetcher: Fetcher,
+    fetcher: Source,
     now: datetime,
     jobs: int = 4,
     on_bytes: Callable[[int], None] = lambda count: None,
@@ -124,12 +122,10 @@ def verify(
     if len(targets) > 1 and (question.bundles or question.sigs_url):
         raise Misuse("--bundle and --sigs-url go with one target", hint="verify the others in calls of their own")
 
-    def answer(target: Target) -> Verification:
-        return _verify_one(target, question, trust, fetcher, now, on_bytes)
-
+    asking = _Asking(question, trust, fetcher, now, on_bytes)
     if len(targets) == 1:
-        return iter([answer(targets[0])])
-    return _in_order(targets, answer, jobs)
+        return iter([asking.answer(targets[0])])
+    return _in_order(targets, asking.answer, jobs)
 
 
 def _in_order(targets: Sequence[Target], answer: Callable[[Target], Verification], jobs: int) -> Iterator[Verification]:
@@ -137,99 +133,123 @@ def _in_order(targets: Sequence[Target], answer: Callable[[Target], Verification
         yield from pool.map(answer, targets)
 
 
-def _verify_one(
-    target: Target,
-    question: Question,
-    trust: TrustRoot,
-    fetcher: Fetcher,
-    now: datetime,
-    on_bytes: Callable[[int], None],
-) -> Verification:
-    known = _Progress(channel=question.channel)
-    match target:
-        case FileTarget() | UrlTarget():
-            file = target.file
-        case DigestTarget():
-            file = target.artifact.file
-    # The one place where what goes wrong becomes a verdict.
-    try:
-        verdict = _judge(target, question, trust, fetcher, now, on_bytes, known)
-    except Malformed as error:
-        verdict = _refusal(error.finding)
-    except Unavailable as error:
-        verdict = Undecided((_unavailable(error),))
-    except LocalFailure as error:
-        verdict = Undecided((Finding.of(Code.NET_FILE, str(target), reason=error),))
-    return Verification(
-        target=str(target),
-        file=file,
-        sha256=known.sha256,
-        channel=known.channel,
-        attestations=known.places,
-        verdict=verdict,
-    )
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """One question, put to targets one at a time."""
 
+    question: Question
+    trust: TrustRoot
+    fetcher: Source
+    now: datetime
+    on_bytes: Callable[[int], None]
 
-def _judge(
-    target: Target,
-    question: Question,
-    trust: TrustRoot,
-    fetcher: Fetcher,
-    now: datetime,
-    on_bytes: Callable[[int], None],
-    known: _Progress,
-) -> Verdict:
-    indexed_at: datetime | None = None
-    match target:
-        case FileTarget():
-            with files.open_once(target.path) as opened:
-                known.sha256 = files.hash_file(opened, on_bytes=on_bytes)
-                collected = _explicit(question, fetcher)
-                if collected is None:
-                    collected = attestations.beside(target.path, style=question.style)
-                known.places = collected.places
-                artifact = Artifact(target.file, known.sha256)
-                verdict = authenticate_and_decide(collected, artifact, known.channel, question.policy, trust, now=now)
-                return _with_metadata(verdict, opened, target.file, question.subdir)
-        case UrlTarget():
-            known.channel = question.channel or target.channel
-            collected = _explicit(question, fetcher)
-            advertised: Sha256 | None = None
-            if collected is None and question.style == "prefix-v0":
-                collected = attestations.older_sidecar(target.url, fetcher)
-            elif collected is None:
-                record, collected = attestations.in_channel(target.channel, target.subdir, target.file, fetcher)
-                advertised, indexed_at = record.sha256, _moment(record.indexed_timestamp)
-            known.places = collected.places
-            with tempfile.TemporaryFile() as downloaded:
-                known.sha256 = _download(target.url, fetcher, downloaded, on_bytes)
-                if advertised is not None and advertised != known.sha256:
-                    where = f"{target}: sha256"
-                    raise Malformed(Finding.of(Code.BIND_DIGEST, where, expected=advertised, found=known.sha256))
-                artifact = Artifact(target.file, known.sha256, target.subdir)
-                verdict = authenticate_and_decide(
-                    collected, artifact, known.channel, question.policy, trust, now=now, indexed_at=indexed_at
-                )
-                return _with_metadata(verdict, downloaded, target.file, target.subdir)
-        case DigestTarget(artifact=artifact):
-            known.sha256 = artifact.sha256
-            collected = _explicit(question, fetcher)
+    def answer(self, target: Target) -> Verification:
+        """Judge a target. The one place where what goes wrong becomes a verdict."""
+        known = _Known(channel=self.question.channel)
+        try:
+            verdict = self._judge(target, known)
+        except Malformed as error:
+            verdict = _refusal(error.finding)
+        except Unavailable as error:
+            verdict = Undecided((_unavailable(error),))
+        except LocalFailure as error:
+            verdict = Undecided((Finding.of(Code.NET_FILE, target, reason=error),))
+        return Verification(
+            target=str(target),
+            file=target.file,
+            sha256=known.sha256,
+            channel=known.channel,
+            attestations=known.places,
+            verdict=verdict,
+        )
+
+    def _judge(self, target: Target, known: "_Known") -> Verdict:
+        match target:
+            case FileTarget():
+                return self._file(target, known)
+            case UrlTarget():
+                return self._url(target, known)
+            case DigestTarget(artifact=artifact):
+                return self._digest(artifact, known)
+
+    def _file(self, target: FileTarget, known: "_Known") -> Verdict:
+        with files.open_once(target.path) as opened:
+            known.sha256 = files.hash_file(opened, on_bytes=self.on_bytes)
+            collected = self._named()
             if collected is None:
-                if question.channel is None or question.subdir is None:
-                    raise Misuse(
-                        f"{target}: nothing says where its attestations are",
-                        hint="add --bundle FILE, --sigs-url URL, or --channel URL with --subdir NAME",
-                    )
-                record, collected = attestations.in_channel(question.channel, question.subdir, artifact.file, fetcher)
-                indexed_at = _moment(record.indexed_timestamp)
-                if record.sha256 != artifact.sha256:
-                    where = f"{question.channel}/{question.subdir}: {artifact.file}: sha256"
-                    found = record.sha256
-                    raise Malformed(Finding.of(Code.BIND_DIGEST, where, expected=artifact.sha256, found=found))
-            known.places = collected.places
-            return authenticate_and_decide(
-                collected, artifact, known.channel, question.policy, trust, now=now, indexed_at=indexed_at
-            )
+                collected = attestations.beside(target.path, style=self.question.style)
+            verdict = self._decide(collected, Artifact(target.file, known.sha256), known, None)
+            return _with_metadata(verdict, opened, target.file, self.question.subdir)
+
+    def _url(self, target: UrlTarget, known: "_Known") -> Verdict:
+        known.channel = self.question.channel or target.channel
+        record: Record | None = None
+        collected = self._named()
+        if collected is None and self.question.style == "prefix-v0":
+            collected = attestations.older_sidecar(target.url, self.fetcher)
+        elif collected is None:
+            record, collected = attestations.in_channel(target.channel, target.subdir, target.file, self.fetcher)
+        with tempfile.TemporaryFile() as downloaded:
+            known.sha256 = self._download(target.url, downloaded)
+            if record is not None:
+                _check_digest(record, known.sha256, str(target))
+            artifact = Artifact(target.file, known.sha256, target.subdir)
+            verdict = self._decide(collected, artifact, known, record)
+            return _with_metadata(verdict, downloaded, target.file, target.subdir)
+
+    def _digest(self, artifact: Artifact, known: "_Known") -> Verdict:
+        known.sha256 = artifact.sha256
+        record: Record | None = None
+        collected = self._named()
+        if collected is None:
+            channel, subdir = self.question.channel, self.question.subdir
+            if channel is None or subdir is None:
+                raise Misuse(
+                    f"{artifact}: nothing says where its attestations are",
+                    hint="add --bundle FILE, --sigs-url URL, or --channel URL with --subdir NAME",
+                )
+            record, collected = attestations.in_channel(channel, subdir, artifact.file, self.fetcher)
+            _check_digest(record, artifact.sha256, f"{channel}/{subdir}/{artifact.file}")
+        return self._decide(collected, artifact, known, record)
+
+    def _named(self) -> Collected | None:
+        """What the caller named to be used instead of what is found, if anything."""
+        if not self.question.bundles and self.question.sigs_url is None:
+            return None
+        collected = attestations.given(self.question.bundles)
+        if self.question.sigs_url is not None:
+            collected += attestations.at_url(self.question.sigs_url, self.fetcher)
+        return collected
+
+    def _decide(self, collected: Collected, artifact: Artifact, known: "_Known", record: "Record | None") -> Verdict:
+        known.places = collected.places
+        return authenticate_and_decide(
+            collected,
+            artifact,
+            known.channel,
+            self.question.policy,
+            self.trust,
+            now=self.now,
+            indexed_at=None if record is None else _moment(record.indexed_timestamp),
+        )
+
+    def _download(self, url: str, to: BinaryIO) -> Sha256:
+        digest = hashlib.sha256()
+        with self.fetcher.stream(url, MAX_PACKAGE) as chunks:
+            for chunk in chunks:
+                digest.update(chunk)
+                to.write(chunk)
+                self.on_bytes(len(chunk))
+        return Sha256(digest.hexdigest())
+
+
+@dataclass(slots=True)
+class _Known:
+    """What is known of a target so far, so that a failure halfway still reports it."""
+
+    channel: Channel | None
+    sha256: Sha256 | None = None
+    places: tuple[str, ...] = ()
 
 
 def authenticate_and_decide(
@@ -253,38 +273,29 @@ def authenticate_and_decide(
     return decide(policy, artifact, channel, evidence, failures, now=now, indexed_at=indexed_at)
 
 
-def _explicit(question: Question, fetcher: Fetcher) -> Collected | None:
-    if not question.bundles and question.sigs_url is None:
-        return None
-    collected = attestations.given(question.bundles)
-    if question.sigs_url is not None:
-        collected += attestations.at_url(question.sigs_url, fetcher)
-    return collected
-
-
 def _with_metadata(verdict: Verdict, opened: BinaryIO, file: PackageFile, subdir: str | None) -> Verdict:
     # After the digest: what the signature does not cover is not worth opening.
     if isinstance(verdict, Rejected):
         return verdict
-    opened.seek(0)
+    size = opened.seek(0, os.SEEK_END)
+    partly = file.kind == ".tar.bz2" and size > MAX_SCANNED
     try:
-        package.check(package.read(opened, file), file, subdir)
+        extent = package.Extent.FIRST if partly else package.Extent.METADATA
+        package.check(package.read(opened, file, extent=extent), file, subdir)
     except Malformed as error:
         seen = verdict.evidence if isinstance(verdict, Accepted) else verdict.seen
         return Rejected((error.finding,), seen)
+    except OSError as error:
+        raise LocalFailure(f"{file}: cannot be read: {error.strerror}") from None
+    if partly and isinstance(verdict, Accepted):
+        note = Finding.of(Code.ARCHIVE_PARTLY_READ, file, size=size, limit=MAX_SCANNED)
+        return Accepted(verdict.rule, verdict.evidence, (*verdict.notes, note))
     return verdict
 
 
-def _download(url: str, fetcher: Fetcher, to: BinaryIO, on_bytes: Callable[[int], None]) -> Sha256:
-    import hashlib
-
-    digest = hashlib.sha256()
-    with fetcher.stream(url, MAX_PACKAGE) as chunks:
-        for chunk in chunks:
-            digest.update(chunk)
-            to.write(chunk)
-            on_bytes(len(chunk))
-    return Sha256(digest.hexdigest())
+def _check_digest(record: "Record", found: Sha256, where: str) -> None:
+    if record.sha256 != found:
+        raise Malformed(Finding.of(Code.BIND_DIGEST, f"{where}: sha256", expected=record.sha256, found=found))
 
 
 def _moment(milliseconds: int | None) -> datetime | None:

@@ -5,18 +5,21 @@ Owns one function per value. Keys are stable; what an absent fact would be is nu
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from condattest._version import __version__
 from condattest.errors import CondattestError
 from condattest.model.evidence import Evidence
 from condattest.model.finding import Finding
 from condattest.model.verdict import Accepted, Rejected, Undecided, Verdict
-from condattest.operations.attest import Attested
-from condattest.operations.verify import Verification
-from condattest.policy.rules import Policy
 from condattest.reports.plain import plain
 from condattest.reports.sentences import advice, sentence
+
+if TYPE_CHECKING:
+    # What operations need to run is not needed to show what they gave.
+    from condattest.operations.attest import Attested
+    from condattest.operations.verify import Verification
+    from condattest.policy.rules import Policy
 
 
 def document(verb: str, exit_code: int, **content: Any) -> dict[str, Any]:
@@ -88,7 +91,7 @@ def error(value: CondattestError) -> dict[str, Any]:
     }
 
 
-def verifications(answers: Sequence[Verification]) -> dict[str, Any]:
+def verifications(answers: "Sequence[Verification]") -> dict[str, Any]:
     """The answers of `verify`: totals, and one result for each target."""
     results = [
         {
@@ -106,12 +109,12 @@ def verifications(answers: Sequence[Verification]) -> dict[str, Any]:
     return {"totals": {"targets": len(results), **totals}, "results": results}
 
 
-def policy(value: Policy) -> dict[str, Any]:
+def policy(value: "Policy") -> dict[str, Any]:
     """Which policy was applied."""
     return {"source": plain(value.source), "sha256": value.sha256}
 
 
-def attested(outcomes: Sequence[Attested]) -> dict[str, Any]:
+def attested(outcomes: "Sequence[Attested]") -> dict[str, Any]:
     """The outcomes of `attest`: totals, and one result for each package."""
     results = []
     for each in outcomes:

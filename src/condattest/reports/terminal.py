@@ -5,6 +5,7 @@ Owns one function per result. Everything foreign goes through `plain`; no markup
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
@@ -15,16 +16,18 @@ from condattest.errors import CondattestError
 from condattest.model.evidence import Evidence
 from condattest.model.finding import Finding, Severity
 from condattest.model.verdict import Accepted, Rejected, Undecided, Verdict
-from condattest.operations.attest import Attested
-from condattest.operations.verify import Verification
 from condattest.reports import documents
 from condattest.reports.plain import plain
 from condattest.reports.sentences import advice, sentence
 
+if TYPE_CHECKING:
+    from condattest.operations.attest import Attested
+    from condattest.operations.verify import Verification
+
 _STYLES = {"accepted": "bold green", "rejected": "bold red", "undecided": "bold yellow"}
 
 
-def verifications(console: Console, answers: Sequence[Verification], *, verbose: bool = False) -> None:
+def verifications(console: Console, answers: "Sequence[Verification]", *, verbose: bool = False) -> None:
     """Print a table of verdicts, then what is to be said of each, then totals that add up."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("verdict", "package", "signer", "signed", "rule"):
@@ -59,7 +62,7 @@ def totals(verdicts: Sequence[Verdict]) -> str:
     return f"{len(names)} target{'s' if len(names) != 1 else ''}: {counts}"
 
 
-def attested(console: Console, outcomes: Sequence[Attested]) -> None:
+def attested(console: Console, outcomes: "Sequence[Attested]") -> None:
     """Print a table of new bundles, and what went wrong with the others."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("package", "bundle", "signer", "signed"):

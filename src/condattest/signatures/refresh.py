@@ -141,7 +141,8 @@ def _refresh(instance: Instance, folder: Path, bootstrap: bytes | None, now: dat
             updater.refresh()
             files = _target(updater, _ROOT), _target(updater, _CONFIG)
         except (DownloadError, RepositoryError, OSError, ValueError) as error:
-            raise Unavailable(instance.tuf_url, f"the trust root could not be refreshed: {error}") from error
+            reason = str(error) or str(error.__cause__) or type(error).__name__
+            raise Unavailable(instance.tuf_url, f"the trust root could not be refreshed: {reason:.300}") from error
         if now is not None:
             (place / _STAMP).write_text(now.astimezone(UTC).isoformat(), "ascii")
         return files

@@ -1,0 +1,56 @@
+"""An HTTP reader that is made when something is to be fetched, and not before.
+
+Owns `Source` and `OnDemand`. Verifying local files asks nobody for anything; the HTTP library would cost a quarter of
+such a command's time.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol, Self
+
+if TYPE_CHECKING:
+    from condattest.transport.fetch import Fetcher
+
+
+class Source(Protocol):
+    """What operations need of a `Fetcher`."""
+
+    def __call__(self, url: str, limit: int) -> bytes:
+        """Return the body of a URL, of at most `limit` bytes."""
+        ...
+
+    def stream(self, url: str, limit: int) -> AbstractContextManager[Iterator[bytes]]:
+        """Yield the parts of a body as they come."""
+        ...
+
+
+class OnDemand:
+    """A `Source` that makes its `Fetcher` at the first request. Close it, or use it as a context manager."""
+
+    def __init__(self, make: "Callable[[], Fetcher]") -> None:
+        self._make = make
+        self._made: Fetcher | None = None
+
+    def __call__(self, url: str, limit: int) -> bytes:
+        """As `Fetcher` does."""
+        return self._fetcher()(url, limit)
+
+    def stream(self, url: str, limit: int) -> AbstractContextManager[Iterator[bytes]]:
+        """As `Fetcher.stream` does."""
+        return self._fetcher().stream(url, limit)
+
+    def _fetcher(self) -> "Fetcher":
+        # Two threads may make one each; `close` closes the one that is kept, the other has no connection yet.
+        if self._made is None:
+            self._made = self._make()
+        return self._made
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._made is not None:
+            self._made.close()
