@@ -3,6 +3,7 @@
 import json
 import os
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import pytest
 
@@ -49,14 +50,17 @@ def run(capsys, monkeypatch, tmp_path):
 
 @pytest.fixture
 def sigstore(tmp_path):
-    """A sandbox that is served: yields it with `.config` and `.root` as paths, and a token."""
+    """A sandbox that is served: yields it with its files and a token."""
     with Sandbox(rekor=1, tsa=True).serve() as running:
         folder = tmp_path / "sigstore"
         folder.mkdir()
-        running.config = running.write(folder)
-        running.root = folder / "trusted_root.json"
-        running.secret = running.sandbox.token(github(REPOSITORY))
-        yield running
+        yield SimpleNamespace(
+            sandbox=running.sandbox,
+            url=running.url,
+            config=running.write(folder),
+            root=folder / "trusted_root.json",
+            secret=running.sandbox.token(github(REPOSITORY)),
+        )
 
 
 @pytest.fixture

@@ -7,12 +7,12 @@ import pytest
 
 from condattest.errors import TooLarge, Unavailable
 from condattest.transport.fetch import Fetcher
-from tests.transport.conftest import http
+from tests.transport.conftest import TRUSTS_NOBODY, http
 
 
 @pytest.fixture
 def fetcher():
-    with Fetcher(deadline=5, attempts=1) as made:
+    with Fetcher(deadline=5, attempts=1, ssl_context=TRUSTS_NOBODY) as made:
         yield made
 
 
@@ -26,7 +26,9 @@ def test_a_compressed_answer_is_refused(start_peer, fetcher, coding):
 
 def test_a_file_that_is_compressed_in_itself_comes_as_it_is(start_peer, fetcher):
     body = gzip.compress(bytes(1000))
-    peer = start_peer(lambda asked: [http("200 OK", body, "Content-Encoding: identity", "Content-Type: application/gzip")])
+    peer = start_peer(
+        lambda asked: [http("200 OK", body, "Content-Encoding: identity", "Content-Type: application/gzip")]
+    )
     assert fetcher(f"{peer.url}/repodata.json.gz", 1000) == body
 
 
@@ -38,7 +40,9 @@ def test_a_transfer_coding_cannot_hide_a_bomb(start_peer, fetcher):
 
 
 def test_chunks_are_joined(start_peer, fetcher):
-    peer = start_peer(lambda asked: [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"2\r\nab\r\n", b"0\r\n\r\n"])
+    peer = start_peer(
+        lambda asked: [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"2\r\nab\r\n", b"0\r\n\r\n"]
+    )
     assert fetcher(f"{peer.url}/a", 2) == b"ab"
     assert fetcher(f"{peer.url}/a", 2) == b"ab"
 
@@ -139,5 +143,5 @@ def test_hints_without_end_are_refused(start_peer, fetcher):
             yield b"HTTP/1.1 103 Early Hints\r\n\r\n" * 2000
 
     peer = start_peer(script)
-    with pytest.raises(Unavailable):
+    with pytest.raises(Unavailable, match="headers do not end"):
         fetcher(f"{peer.url}/a", 10)

@@ -12,12 +12,12 @@ import pytest
 from condattest._version import __version__
 from condattest.errors import LocalFailure, Misuse, NotFound, Offline, TooLarge, Unavailable
 from condattest.transport.fetch import Fetched, Fetcher, NotModified
-from tests.transport.conftest import http
+from tests.transport.conftest import TRUSTS_NOBODY, http
 
 
 @pytest.fixture
 def fetcher():
-    with Fetcher(deadline=5, first_wait=0.0, longest_wait=0.0) as made:
+    with Fetcher(deadline=5, first_wait=0.0, longest_wait=0.0, ssl_context=TRUSTS_NOBODY) as made:
         yield made
 
 
@@ -103,7 +103,7 @@ def test_a_stream_that_is_left_early_leaves_nothing_open(serve_files, fetcher):
 
 def test_a_slow_caller_does_not_use_up_the_time(serve_files):
     url = serve_files({"/p": bytes(1 << 18)})
-    with Fetcher(deadline=0.4, attempts=1) as fetcher, fetcher.stream(f"{url}/p", 1 << 18) as parts:
+    with Fetcher(deadline=0.4, floor=1e9, attempts=1) as fetcher, fetcher.stream(f"{url}/p", 1 << 18) as parts:
         first = len(next(parts))
         time.sleep(0.5)
         assert first + sum(map(len, parts)) == 1 << 18
@@ -187,7 +187,16 @@ def test_a_redirect_is_followed(start_peer, serve_files, fetcher):
 
 @pytest.mark.parametrize(
     "location",
-    ["file:///etc/passwd", "FILE:/etc/passwd", "ftp://127.0.0.1/a", "//", "http://", "http:///a", "gopher://x/", "data:,x"],
+    [
+        "file:///etc/passwd",
+        "FILE:/etc/passwd",
+        "ftp://127.0.0.1/a",
+        "//",
+        "http://",
+        "http:///a",
+        "gopher://x/",
+        "data:,x",
+    ],
 )
 def test_a_redirect_to_another_scheme_is_refused(start_peer, fetcher, location):
     """A redirect to `file:`: a client with a file handler would read a local file and take it for the channel's."""
@@ -197,7 +206,9 @@ def test_a_redirect_to_another_scheme_is_refused(start_peer, fetcher, location):
     assert len(peer.asked) <= 2
 
 
-@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://host/a", "a", "", "https://", "http://[::1", "http://\x00/"])
+@pytest.mark.parametrize(
+    "url", ["file:///etc/passwd", "ftp://host/a", "a", "", "https://", "http://[::1", "http://\x00/"]
+)
 def test_only_http_urls_are_fetched(fetcher, url):
     """An index whose base URL is `file:`, to have a local file read in its place."""
     with pytest.raises(Unavailable):
@@ -317,7 +328,7 @@ def test_proxies_of_the_environment_are_used(start_peer, monkeypatch):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("HTTPS_PROXY", "gopher://user:s3cret@proxy"), ("HTTPS_PROXY", "http://u:s3cret@[x"), ("SSL_CERT_FILE", "/no/such")],
+    [("HTTPS_PROXY", "gopher://user:s3cret@proxy"), ("SSL_CERT_FILE", "/no/such")],
 )
 def test_unusable_settings_of_the_environment_are_named(monkeypatch, name, value):
     monkeypatch.setenv(name, value)

@@ -17,13 +17,13 @@ from cryptography.x509.oid import NameOID
 from condattest.errors import Unavailable
 from condattest.transport import wire
 from condattest.transport.fetch import Fetcher
-from tests.transport.conftest import http
+from tests.transport.conftest import TRUSTS_NOBODY, http
 
 
 @pytest.fixture
 def hasty():
     """A fetcher with a read timeout that a drip never reaches, and a deadline that it does."""
-    with Fetcher(deadline=0.3, read=10, attempts=1) as made:
+    with Fetcher(deadline=0.3, read=10, attempts=1, ssl_context=TRUSTS_NOBODY) as made:
         yield made
 
 
@@ -136,7 +136,9 @@ def tls(tmp_path_factory):
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = datetime.datetime.now(datetime.UTC)
     certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), 1, now - datetime.timedelta(1), now + datetime.timedelta(1))
+        x509.CertificateBuilder(
+            name, name, key.public_key(), 1, now - datetime.timedelta(1), now + datetime.timedelta(1)
+        )
         .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())

@@ -12,15 +12,16 @@ from typing import Self
 from urllib.parse import urlsplit
 
 _TOKEN = re.compile(r"/t/[^/]+(?=/|$)")
-_USER = re.compile(r"(?<=://)[^/@\s]*@")
+_USER = re.compile(r"(?<=://)[^/\s]*@")  # To the last @: a password may hold one, too.
+_QUERY = re.compile(r"(://[^\s?#]*)\?[^\s#]+")
 _CLEAN = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@%/\[\]-]+", re.ASCII)
 _LABEL = re.compile(r"/label/[^/]+$")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def redact(url: str) -> str:
-    """Return the URL with user info and anaconda.org tokens (`/t/TOKEN/`) left out, for any text shown to people."""
-    return _TOKEN.sub("", _USER.sub("", url))
+    """Leave user info, anaconda.org tokens (`/t/TOKEN/`) and queries (signed URLs) out of a text shown to people."""
+    return _TOKEN.sub("", _QUERY.sub(r"\1?...", _USER.sub("", url)))
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -36,6 +36,7 @@ class Claims:
     run_invocation_uri: str | None = None  # 21
     source_repository_visibility: str | None = None  # 22
     deployment_environment: str | None = None  # 23
+    token_subject: str | None = None  # 24
 
     def present(self) -> dict[str, str]:
         """The claims that the certificate has, by field name, in the order of their OIDs."""

@@ -13,7 +13,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from condattest.policy import fields
 from condattest.policy.rules import GITHUB_TRIGGERS, GITLAB_TRIGGERS, PATCH_KEYS, Action, Kind, Role, TargetChannel
 
-VERSION: Final = 1
 _NON_EMPTY: Final = Field(min_length=1)
 
 
@@ -39,7 +38,9 @@ class GitHubDocument(_Document):
 
     kind: Literal["github"] = Field(description="What kind of signer this is.")
     repository: fields.GitHubRepository = Field(description='"owner/name", or "owner/*" together with owner-id.')
-    repository_id: fields.Identifier | None = Field(default=None, description="The repository's id: names move, ids do not.")
+    repository_id: fields.Identifier | None = Field(
+        default=None, description="The repository's id: names move, ids do not."
+    )
     owner_id: fields.Identifier | None = Field(default=None, description="The owner's id.")
     workflow: fields.Workflow | None = Field(default=None, description='The workflow, ".github/workflows/release.yml".')
     ref: fields.Ref = Field(description='The full ref, such as "refs/heads/main", or "refs/tags/*".')
@@ -144,7 +145,9 @@ class PatchDocument(_Document):
     keys: Annotated[list[fields.RecordKey], _NON_EMPTY] = Field(
         default=list(PATCH_KEYS), description="The record keys that patches may change."
     )
-    provenance: fields.ProvenanceUrl | None = Field(default=None, description="Where the generations are, if elsewhere.")
+    provenance: fields.ProvenanceUrl | None = Field(
+        default=None, description="Where the generations are, if elsewhere."
+    )
     checkpoint: CheckpointDocument | None = Field(default=None, description="A generation to start from.")
     trusted_root: fields.OneLine | None = Field(default=None, description="The file of a trust root of its own.")
 
@@ -169,7 +172,7 @@ class RevokedDocument(_Document):
 class PolicyDocument(_Document):
     """Who may sign what."""
 
-    version: Literal[1] = Field(description="1, the version of this format.")
+    version: fields.Version = Field(description="1, the version of this format.")
     signer: dict[str, SignerDocument] = Field(default={}, description="Signers by name: [signer.NAME].")
     rule: list[RuleDocument] = Field(default=[], description="Rules about packages: [[rule]].")
     patch: list[PatchDocument] = Field(default=[], description="Rules about patches: [[patch]].")
@@ -178,6 +181,8 @@ class PolicyDocument(_Document):
 
 
 LISTS: Final[dict[str, type[_Document]]] = {"rule": RuleDocument, "patch": PatchDocument, "channel": ChannelDocument}
+
+INNER: Final[dict[str, type[_Document]]] = {"valid": WindowDocument, "checkpoint": CheckpointDocument}
 
 
 def document_at(path: tuple[str | int, ...], kind: object) -> type[BaseModel] | None:
@@ -194,7 +199,7 @@ def document_at(path: tuple[str | int, ...], kind: object) -> type[BaseModel] | 
         case _:
             return None
     for key in rest:
-        at = {"valid": WindowDocument, "checkpoint": CheckpointDocument}.get(str(key)) if at else None
+        at = INNER.get(str(key)) if at else None
     return at
 
 

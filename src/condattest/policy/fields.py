@@ -18,6 +18,8 @@ from condattest.policy import durations, grammar
 
 REFUSED: Final = "refused"
 """The error type of these fields; `expected` in its context says what they take."""
+VERSION: Final = 1
+"""The version of the policy's format."""
 _MAX_ID: Final = 2**63 - 1
 _MAX_COUNT: Final = 100
 _T = TypeVar("_T")
@@ -72,12 +74,18 @@ def _provenance(text: str) -> Channel:
 
 
 def _moment(value: object) -> datetime:
-    if isinstance(value, datetime):
+    if isinstance(value, date) and 1970 <= value.year <= 9998:  # An offset must not lead beyond what a date can be.
+        if not isinstance(value, datetime):
+            return datetime(value.year, value.month, value.day, tzinfo=UTC)
         if value.tzinfo is not None:
-            return value.astimezone(UTC) if value.year > 1 and value.year < datetime.max.year else value
-    elif isinstance(value, date):
-        return datetime(value.year, value.month, value.day, tzinfo=UTC)
+            return value.astimezone(UTC)
     raise _refusal("a date (2027-01-31), which is its start in UTC, or a time with an offset (2027-01-31T12:00:00Z)")
+
+
+def _version(value: object) -> int:
+    if type(value) is not int or value != VERSION:  # `1.0` and `true` equal 1 in Python, not in TOML.
+        raise _refusal(f"{VERSION}")
+    return value
 
 
 def _ascii(pattern: str) -> WithJsonSchema:
@@ -113,6 +121,7 @@ Moment = Annotated[
     PlainValidator(_moment),
     WithJsonSchema({"anyOf": [{"type": "string", "format": "date"}, {"type": "string", "format": "date-time"}]}),
 ]
+Version = Annotated[int, PlainValidator(_version), WithJsonSchema({"const": VERSION})]
 Identifier = Annotated[
     int,
     PlainValidator(_integer(_MAX_ID, "the platform's numeric id, an integer")),

@@ -14,7 +14,7 @@ Path = tuple[str | int, ...]
 
 _KEY: Final = re.compile(r"""[ \t]*(?:([A-Za-z0-9_-]+)|("(?:[^"\\\n]|\\.)*"|'[^'\n]*'))[ \t]*""")
 _BLANK: Final = re.compile(r"(?:[ \t\r\n]+|#[^\n]*)+")
-_TOKEN: Final = re.compile(
+_PIECE: Final = re.compile(
     r'"""(?:\\.|[^\\])*?"""(?:"{0,2})'
     r"|'''.*?'''(?:'{0,2})"
     r'|"(?:\\.|[^"\\\n])*"'
@@ -112,21 +112,21 @@ class _Scan:
 
     def _value(self, path: Path) -> Iterator[tuple[Path, int]]:
         depth, item, fresh, top = 0, 0, False, ""
-        while match := _TOKEN.match(self.text, self.at):
-            token = match[0]
-            if token == "\n" and depth == 0:
+        while match := _PIECE.match(self.text, self.at):
+            piece = match[0]
+            if piece == "\n" and depth == 0:
                 return
-            blank = token.isspace() or token.startswith("#")
-            if depth == 1 and top == "[" and fresh and not blank and token != "]":
+            blank = piece.isspace() or piece.startswith("#")
+            if depth == 1 and top == "[" and fresh and not blank and piece != "]":
                 yield (*path, item), self._line()
                 fresh = False
-            if token in ("[", "{"):
+            if piece in ("[", "{"):
                 depth += 1
                 if depth == 1:
-                    top, fresh = token, True
-            elif token in ("]", "}"):
+                    top, fresh = piece, True
+            elif piece in ("]", "}"):
                 depth -= 1
-            elif token == "," and depth == 1:
+            elif piece == "," and depth == 1:
                 item, fresh = item + 1, True
             self.at = match.end()
 

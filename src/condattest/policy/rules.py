@@ -168,6 +168,10 @@ class Rule:
     builder: str | None = None
     trusted_root: str | None = None
 
+    def __post_init__(self) -> None:
+        if self.threshold < 1 or not self.attestations:
+            raise ValueError("a rule demands at least one attestation")
+
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:

@@ -35,6 +35,7 @@ _FIELDS: Final = {
     21: "run_invocation_uri",
     22: "source_repository_visibility",
     23: "deployment_environment",
+    24: "token_subject",
 }
 # The deprecated raw-text claims and their successors. `.4`, a workflow's display name, has none.
 _SUCCESSORS: Final = {1: 8, 2: 20, 3: 13, 6: 14}

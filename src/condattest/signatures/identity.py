@@ -166,9 +166,9 @@ def how_to_sign(environ: Mapping[str, str]) -> str:
             return "add to the job in .gitlab-ci.yml:\n    id_tokens:\n      SIGSTORE_ID_TOKEN:\n        aud: sigstore"
         case "azure":
             return (
-                "the public Sigstore instance does not know Azure Pipelines as an issuer (sigstore/fulcio issue 1803),\n"
-                "so a job there has no identity to sign with. Sign in a GitHub or GitLab job that takes the built\n"
-                "packages, or give a token of another issuer:\n"
+                "the public Sigstore instance does not know Azure Pipelines as an issuer (sigstore/fulcio issue\n"
+                "1803), so a job there has no identity to sign with. Sign in a GitHub or GitLab job that takes the\n"
+                "built packages, or give a token of another issuer:\n"
                 "    condattest attest --identity-token-file FILE ..."
             )
         case "ci":

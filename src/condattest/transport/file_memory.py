@@ -71,14 +71,16 @@ class FileMemory:
     ) -> None:
         """Record an accepted file; see `Memory.remember`. Bundles that are not in `served.elements` do not count."""
         at = _utc(now)
-        counted = tuple(sorted(served.elements.intersection(accepted)))
+        # Plain `str` from here on: msgspec encodes no subclass of it.
+        artifact, sidecar = str(served.artifact), None if served.sidecar is None else str(served.sidecar)
+        counted = tuple(sorted(map(str, served.elements.intersection(accepted))))
         if not counted:
             return  # Accepted by digest alone: that says nothing about attestations.
         with self._lock:
             file = self._state(channel).files.get(_key(served), {})
             last = max((seen.place for seen in file.values()), default=0)
-            place = file[served.artifact].place if served.artifact in file else last + 1
-            seen = remembered.Seen(place, at, served.sidecar, counted)
+            place = file[artifact].place if artifact in file else last + 1
+            seen = remembered.Seen(place, at, sidecar, counted)
             name = remembered.Name(at, signer[: remembered.MAX_TEXT], str(served.file))
             self._record(
                 channel,
@@ -86,7 +88,7 @@ class FileMemory:
                     remembered.SCHEMA,
                     channel.url,
                     names={served.file.name: name},
-                    files={_key(served): {served.artifact: seen}},
+                    files={_key(served): {artifact: seen}},
                 ),
             )
 
@@ -101,7 +103,7 @@ class FileMemory:
         with self._lock:
             known = self._state(channel).artifacts.get(artifact)
             if known is None or at < known:
-                self._record(channel, State(remembered.SCHEMA, channel.url, artifacts={artifact: at}))
+                self._record(channel, State(remembered.SCHEMA, channel.url, artifacts={str(artifact): at}))
                 return at
             return known
 
@@ -120,7 +122,7 @@ class FileMemory:
 
     def remember_generation(self, channel: Channel, chain: str, served: Generation, *, now: datetime) -> None:
         """Record a generation; a smaller number than the newest changes nothing."""
-        made = remembered.Generation(served.number, served.payload, _utc(now))
+        made = remembered.Generation(served.number, str(served.payload), _utc(now))
         with self._lock:
             self._record(channel, State(remembered.SCHEMA, channel.url, generations={chain: made}))
 

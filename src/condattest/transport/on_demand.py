@@ -4,6 +4,7 @@ Owns `Source` and `OnDemand`. Verifying local files asks nobody for anything; th
 such a command's time.
 """
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from types import TracebackType
@@ -31,6 +32,7 @@ class OnDemand:
     def __init__(self, make: "Callable[[], Fetcher]") -> None:
         self._make = make
         self._made: Fetcher | None = None
+        self._lock = threading.Lock()
 
     def __call__(self, url: str, limit: int) -> bytes:
         """As `Fetcher` does."""
@@ -41,10 +43,10 @@ class OnDemand:
         return self._fetcher().stream(url, limit)
 
     def _fetcher(self) -> "Fetcher":
-        # Two threads may make one each; `close` closes the one that is kept, the other has no connection yet.
-        if self._made is None:
-            self._made = self._make()
-        return self._made
+        with self._lock:
+            if self._made is None:
+                self._made = self._make()
+            return self._made
 
     def __enter__(self) -> Self:
         return self

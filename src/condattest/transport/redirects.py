@@ -21,6 +21,7 @@ MAX_REDIRECTS: Final = 5
 """Redirects that are followed for one request."""
 _PORTS = {"http": 80, "https": 443}
 _TOKEN = re.compile(r"/t/([^/?#]+)")
+_BETWEEN = re.compile(r"[/?&=#:@;]")
 _QUERY = re.compile(r"\?\S*")
 # `model.redact` ends at the first `@`; a password may hold one.
 _USER = re.compile(r"(?<=://)[^/\s]*@")
@@ -64,16 +65,14 @@ def follow(at: httpx.URL, location: str, secrets: frozenset[str]) -> httpx.URL:
         raise Refused(f"redirects from https to {origin(to)}")
     if is_local(to.host) and not is_local(at.host):
         raise Refused(f"redirects into this machine, to {origin(to)}")
-    if origin(at) != origin(to):
-        text = unquote(str(to))
-        if to.userinfo or any(secret in text for secret in secrets):
-            raise Refused(f"redirects to {origin(to)} and would pass credentials on to it")
+    if origin(at) != origin(to) and (to.userinfo or _names(to, secrets)):
+        raise Refused(f"redirects to {origin(to)} and would pass credentials on to it")
     return to
 
 
 def secrets_of(url: httpx.URL) -> frozenset[str]:
-    """The credentials that a URL holds: user name, password and anaconda.org tokens (`/t/TOKEN/`)."""
-    found = {url.username, url.password, *_TOKEN.findall(unquote(url.path))}
+    """The credentials that a URL holds: its password (a user name alone is one) and anaconda.org's `/t/TOKEN/`."""
+    found = {url.password or url.username, *_TOKEN.findall(unquote(url.path))}
     return frozenset(found - {""})
 
 
@@ -110,9 +109,18 @@ def plain(text: str) -> str:
     return escaped if len(escaped) <= 300 else escaped[:300] + "..."
 
 
+def _names(url: httpx.URL, secrets: frozenset[str]) -> bool:
+    # A short password is part of many an innocent URL, so it counts only where it stands by itself.
+    text = unquote(str(url))
+    parts = set(_BETWEEN.split(text))
+    return any(secret in parts or (len(secret) >= 8 and secret in text) for secret in secrets)
+
+
 def _fetchable(url: httpx.URL) -> httpx.URL:
     if url.scheme not in _PORTS:
         raise Refused(f"expected http or https, found {plain(url.scheme)!r:.40}")
     if not url.host:
         raise Refused("expected a URL with a host")
+    if url.port is not None and not 0 < url.port < 65536:
+        raise Refused("expected a port from 1 to 65535")
     return url

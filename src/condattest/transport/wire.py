@@ -67,14 +67,22 @@ def time_left() -> float:
     return math.inf if allowance is None else allowance.left()
 
 
-def _within(timeout: float | None) -> float | None:
+@contextmanager
+def _bounded(timeout: float | None) -> Iterator[float | None]:
+    """Yield the timeout of one operation: the caller's, or what the allowance in force has left."""
     allowance = _current.get()
     if allowance is None:
-        return timeout
+        yield timeout
+        return
     left = allowance.left()
     if left <= 0:
         raise DeadlinePassed
-    return left if timeout is None else min(timeout, left)
+    try:
+        yield left if timeout is None else min(timeout, left)
+    except httpcore.TimeoutException:
+        if allowance.left() <= 0:
+            raise DeadlinePassed from None
+        raise
 
 
 class Stream(httpcore.NetworkStream):
@@ -88,7 +96,8 @@ class Stream(httpcore.NetworkStream):
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Read what is there, at most `max_bytes`."""
-        data = self._inner.read(max_bytes, _within(timeout))
+        with _bounded(timeout) as seconds:
+            data = self._inner.read(max_bytes, seconds)
         self._received += len(data)
         if not self._head_ended:
             self._head += data
@@ -102,7 +111,8 @@ class Stream(httpcore.NetworkStream):
         if buffer:
             self._received, self._head_ended = 0, False
             self._head.clear()
-        self._inner.write(buffer, _within(timeout))
+        with _bounded(timeout) as seconds:
+            self._inner.write(buffer, seconds)
 
     def close(self) -> None:
         """Close the connection; the pool drops it then."""
@@ -112,7 +122,8 @@ class Stream(httpcore.NetworkStream):
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
         """Return the connection with TLS on top."""
-        return Stream(self._inner.start_tls(ssl_context, server_hostname, _within(timeout)))
+        with _bounded(timeout) as seconds:
+            return Stream(self._inner.start_tls(ssl_context, server_hostname, seconds))
 
     def get_extra_info(self, info: str) -> Any:
         """What the connection knows of itself."""
@@ -147,15 +158,16 @@ class _Backend(httpcore.NetworkBackend):
     ) -> httpcore.NetworkStream:
         # `socket.create_connection` gives every address of a name the whole timeout, and a name can have hundreds. The
         # look-up itself cannot be interrupted; the resolver's own timeouts bound it.
-        _within(timeout)
         try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            with _bounded(timeout):
+                found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
             raise httpcore.ConnectError(f"the host's name has no address: {error}") from None
         failure: Exception = httpcore.ConnectError("the host's name has no address")
         for address in dict.fromkeys(str(info[4][0]) for info in found[:MAX_ADDRESSES]):
             try:
-                return Stream(self._inner.connect_tcp(address, port, _within(timeout), local_address, socket_options))
+                with _bounded(timeout) as seconds:
+                    return Stream(self._inner.connect_tcp(address, port, seconds, local_address, socket_options))
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
         raise failure
@@ -163,7 +175,8 @@ class _Backend(httpcore.NetworkBackend):
     def connect_unix_socket(
         self, path: str, timeout: float | None = None, socket_options: Iterable[_SocketOption] | None = None
     ) -> httpcore.NetworkStream:
-        return Stream(self._inner.connect_unix_socket(path, _within(timeout), socket_options))
+        with _bounded(timeout) as seconds:
+            return Stream(self._inner.connect_unix_socket(path, seconds, socket_options))
 
     def sleep(self, seconds: float) -> None:
         self._inner.sleep(seconds)

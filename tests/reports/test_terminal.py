@@ -1,0 +1,63 @@
+"""Tables for people: every target is in them, and the totals add up."""
+
+import io
+
+from rich.console import Console
+
+from condattest.model.artifact import PackageFile
+from condattest.model.finding import Code, Finding
+from condattest.model.verdict import Accepted, Rejected, Undecided
+from condattest.operations.verify import Verification
+from condattest.reports import terminal
+from condattest.sandbox import github
+from condattest.signatures.authenticate import authenticate
+from tests.rehearsal import REPOSITORY, sandbox, trust
+
+EVIDENCE = authenticate(sandbox().sign_statement(b"{}", github(REPOSITORY)), trust())
+FINDING = Finding.of(Code.BIND_DIGEST, expected="a", found="b")
+
+
+def shown(*verdicts, width=200):
+    out = io.StringIO()
+    answers = [
+        Verification(
+            target=f"x{number}-1-0.conda",
+            file=PackageFile.parse(f"x{number}-1-0.conda"),
+            sha256=None,
+            channel=None,
+            attestations=(),
+            verdict=verdict,
+        )
+        for number, verdict in enumerate(verdicts)
+    ]
+    terminal.verifications(Console(file=out, width=width), answers)
+    return out.getvalue()
+
+
+def test_a_rejection_shows_expected_found_and_what_to_do():
+    text = shown(Rejected((FINDING,)))
+    assert "BIND-DIGEST" in text
+    assert "expected a, found b" in text
+    assert "next: download the package again" in text
+
+
+def test_one_target_shows_all_that_was_proved():
+    text = shown(Accepted("my rule", (EVIDENCE,)))
+    assert "my rule" in text
+    assert "source repository uri" in text
+    assert "2026-06-01T12:00:00Z (log" in text
+
+
+def test_totals_add_up():
+    text = shown(Accepted("r", ()), Rejected((FINDING,)), Undecided((FINDING,)), Rejected((FINDING,)))
+    assert "4 targets: 1 accepted, 2 rejected, 1 undecided" in text
+    assert all(f"x{number}-1-0.conda" in text for number in range(4))
+
+
+def test_a_narrow_terminal_loses_nothing():
+    assert "IDENTITY" in shown(Rejected((Finding.of(Code.IDENTITY_MISMATCH),)), width=40)
+
+
+def test_markup_in_foreign_text_is_text():
+    text = shown(Rejected((Finding.of(Code.BIND_NAME, found="[red]accepted[/red]"),)))
+    assert "[red]accepted[/red]" in text

@@ -1,0 +1,28 @@
+"""Identities carry the claims that their issuers really send, the same in each run."""
+
+from condattest.sandbox import email, github, gitlab
+
+
+def test_github_s_claims_name_repository_workflow_and_run():
+    claims = github("o/r", ".github/workflows/x.yml", "refs/tags/v1", trigger="release", environment="prod").claims
+    assert claims["workflow_ref"] == claims["job_workflow_ref"] == "o/r/.github/workflows/x.yml@refs/tags/v1"
+    assert claims["event_name"] == "release"
+    assert claims["sub"] == "repo:o/r:environment:prod"
+
+
+def test_a_reusable_workflow_is_the_job_s_and_not_the_run_s():
+    claims = github("o/r", build_signer="https://github.com/shared/ci/.github/workflows/b.yml@refs/heads/main").claims
+    assert claims["job_workflow_ref"].startswith("shared/ci/")
+    assert claims["workflow_ref"].startswith("o/r/")
+
+
+def test_ids_stay_the_same_and_differ_by_name():
+    assert github("o/r").claims["repository_id"] == github("o/r").claims["repository_id"]
+    assert github("o/r").claims["repository_id"] != github("o/s").claims["repository_id"]
+    assert github("o/r", owner_id="7").claims["repository_owner_id"] == "7"
+
+
+def test_gitlab_and_email_have_their_issuers():
+    assert gitlab("g/p").issuer == "https://gitlab.com"
+    assert gitlab("g/p").claims["ci_config_ref_uri"] == "gitlab.com/g/p//.gitlab-ci.yml@refs/heads/main"
+    assert email("me@example.org", issuer="https://i.example").issuer == "https://i.example"
