@@ -9,7 +9,7 @@ from condattest.errors import Malformed
 from condattest.model.artifact import Artifact
 from condattest.model.channel import Channel
 from condattest.model.verdict import Accepted, Rejected, Undecided
-from condattest.operations import attestations, verify
+from condattest.operations import attestations, judgement
 from condattest.policy import rules
 from condattest.signatures.trust_root import TrustRoot
 
@@ -36,7 +36,7 @@ def test_a_vector_gives_its_exact_verdict(slug, trust):
     channel = Channel(case["channel"]) if "channel" in case else None
     try:
         found = attestations.given([FOLDER / slug / "attestation.json"])
-        verdict = verify.authenticate_and_decide(
+        verdict = judgement.authenticate_and_decide(
             found, Artifact.parse(case["artifact"]), channel, policy_of(case), trust, now=case["now"]
         )
     except Malformed as error:

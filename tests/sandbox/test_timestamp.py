@@ -33,7 +33,9 @@ def test_any_time_can_be_stamped(stamper):
 
 
 def test_a_request_is_answered_with_its_nonce(stamper):
-    request = TimestampRequestBuilder().hash_algorithm(HashAlgorithm.SHA256).data(b"signature").nonce(nonce=True).build()
+    request = (
+        TimestampRequestBuilder().hash_algorithm(HashAlgorithm.SHA256).data(b"signature").nonce(nonce=True).build()
+    )
     response = decode_timestamp_response(stamper.answer(request.as_bytes()))
     assert verifier(stamper, nonce=request.nonce).verify_message(response, b"signature")
 

@@ -19,13 +19,14 @@ from rich.text import Text
 
 from condattest.cli.settings import Settings
 from condattest.errors import Misuse
-from condattest.model.finding import Finding
+from condattest.model.finding import Code, Finding
 from condattest.reports.plain import plain
 from condattest.reports.sentences import sentence
 
 if TYPE_CHECKING:
     from condattest.signatures.trust_root import TrustRoot
     from condattest.transport.fetch import Fetcher
+    from condattest.transport.memory import Memory
     from condattest.transport.on_demand import OnDemand
 
 
@@ -105,6 +106,20 @@ class Session:
             return Fetcher(offline=self.settings.offline)
 
         return OnDemand(make)
+
+    def memory(self) -> "Memory":
+        """What this machine has seen of channels, in the user's state directory."""
+        import platformdirs
+
+        from condattest.transport.file_memory import FileMemory
+
+        return FileMemory(Path(platformdirs.user_state_dir("condattest", appauthor=False)))
+
+    def save(self, memory: "Memory | None") -> None:
+        """Write down what was seen; what cannot be written is told, and costs memory alone."""
+        if memory is not None:
+            for lost in memory.save():
+                self.note(Finding.of(Code.ROLLBACK_NOT_REMEMBERED, lost.channel, reason=lost.reason))
 
     def note(self, finding: Finding) -> None:
         """Tell a note on stderr."""

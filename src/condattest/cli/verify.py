@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Which sidecars to look for; prefix-v0 reads prefix.dev's older .v0.sigs.",
 )
+@click.option("--no-state", is_flag=True, help="Neither read nor write what this machine has seen of channels; for CI.")
 @click.option("--jobs", type=click.IntRange(1, 64), default=4, show_default=True, help="Targets read at a time.")
 @pass_settings
 def command(
@@ -55,6 +56,7 @@ def command(
     bundles: tuple[Path, ...],
     sigs_url: str | None,
     style: "Style",
+    no_state: bool,
     jobs: int,
     **who: Any,
 ) -> int:
@@ -82,6 +84,8 @@ def command(
     parsed = [parsing.parse(text) for text in targets]
     total = sum(target.path.stat().st_size for target in parsed if isinstance(target, parsing.FileTarget)) or None
     answers: list[Verification] = []
+    local = all(isinstance(target, parsing.FileTarget) for target in parsed)
+    memory = None if no_state or local else session.memory()
     with session.fetcher() as fetcher, session.progress("verifying", total, "bytes") as advance:
         found = verify(
             parsed,
@@ -89,10 +93,12 @@ def command(
             trust=session.trust,
             fetcher=fetcher,
             now=session.now,
+            memory=memory,
             jobs=jobs,
             on_bytes=advance,
         )
         answers.extend(found)
+    session.save(memory)
     code = exits.of_verdicts(answer.verdict for answer in answers)
     session.render(
         documents.document(

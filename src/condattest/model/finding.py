@@ -91,6 +91,8 @@ class Code(StrEnum):
     ROLLBACK = "ROLLBACK", _E, "this machine has seen a newer state than the one that is served"
     ROLLBACK_UNATTESTED = "ROLLBACK-UNATTESTED", _E, "a package that was attested is served without its attestation"
 
+    ROLLBACK_NOT_REMEMBERED = "ROLLBACK-NOT-REMEMBERED", _W, "what was seen could not be written down"
+
     POLICY_NONE = "POLICY-NONE", _E, "no rule of the policy is about this package"
     POLICY_FILE = "POLICY-FILE", _E, "the policy file is not valid"
     POLICY_REPORT_ONLY = "POLICY-REPORT-ONLY", _W, "a rule in report mode let a package pass that failed"

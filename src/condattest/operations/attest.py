@@ -21,7 +21,7 @@ from condattest.model.channel import Channel
 from condattest.model.evidence import Evidence
 from condattest.model.finding import Code
 from condattest.model.verdict import Accepted, Rejected, Undecided
-from condattest.operations import verify
+from condattest.operations import judgement
 from condattest.operations.attestations import BUNDLE_SUFFIX, Collected
 from condattest.policy import rules
 from condattest.signatures.identity import Source
@@ -159,7 +159,7 @@ def _check(order: Order, bundle: bytes, channel: Channel | None, trust: TrustRoo
         collected = Collected((bundles.parse(bundle),))
     except Malformed as error:
         raise NotAuthenticated(error.finding) from None
-    verdict = verify.authenticate_and_decide(
+    verdict = judgement.authenticate_and_decide(
         collected, order.artifact, channel, rules.nobody_required(), trust, now=now
     )
     match verdict:

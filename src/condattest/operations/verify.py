@@ -7,11 +7,10 @@ target without a verdict does not exist: the answers are as many as the targets.
 """
 
 import hashlib
-import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
@@ -20,33 +19,25 @@ from condattest.errors import (
     LocalFailure,
     Malformed,
     Misuse,
-    NotAuthenticated,
-    NotFound,
-    Offline,
-    TooLarge,
     Unavailable,
 )
-from condattest.formats import package
 from condattest.model.artifact import Artifact, PackageFile, Sha256
 from condattest.model.channel import Channel
-from condattest.model.evidence import Evidence
-from condattest.model.finding import Code, Finding, Severity
+from condattest.model.finding import Code, Finding
 from condattest.model.verdict import Accepted, Rejected, Undecided, Verdict
 from condattest.operations import attestations
 from condattest.operations.attestations import Collected, Style
+from condattest.operations.judgement import authenticate_and_decide, of_finding, of_outage, with_metadata
 from condattest.operations.targets import DigestTarget, FileTarget, Target, UrlTarget
-from condattest.policy.decide import decide
 from condattest.policy.rules import Policy
-from condattest.signatures.authenticate import authenticate_parsed
 from condattest.signatures.trust_root import TrustRoot
 from condattest.transport import files
+from condattest.transport.memory import Memory, NoMemory, Served
 from condattest.transport.on_demand import Source
 
 if TYPE_CHECKING:
     from condattest.formats.repodata import Record
 
-MAX_SCANNED: Final = 64 * 1024**2
-"""Bytes of a `.tar.bz2` that is unpacked whole for its metadata; that takes about a second for 25 MB unpacked."""
 MAX_PACKAGE: Final = 16 * 1024**3
 """Bytes of a package that is downloaded to be verified."""
 
@@ -62,6 +53,7 @@ class Question:
         bundles: Bundles or sidecars to use instead of those found beside the target or through the index.
         sigs_url: A sidecar or bundle to fetch instead.
         style: Which sidecars are looked for.
+        roots: The trust roots that rules of the policy name, by their path there.
     """
 
     policy: Policy
@@ -70,6 +62,7 @@ class Question:
     bundles: tuple[Path, ...] = ()
     sigs_url: str | None = None
     style: Style = "cep50"
+    roots: Mapping[str, TrustRoot] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +93,7 @@ def verify(
     trust: TrustRoot,
     fetcher: Source,
     now: datetime,
+    memory: Memory | None = None,
     jobs: int = 4,
     on_bytes: Callable[[int], None] = lambda count: None,
 ) -> Iterator[Verification]:
@@ -111,6 +105,7 @@ def verify(
         trust: The trust root.
         fetcher: For URLs.
         now: The time at which policy is judged.
+        memory: What this machine has seen of channels; without it nothing is remembered, and no rollback is noticed.
         jobs: How many targets are read at a time.
         on_bytes: Told how many bytes of packages were read, for a progress bar.
 
@@ -122,7 +117,13 @@ def verify(
     if len(targets) > 1 and (question.bundles or question.sigs_url):
         raise Misuse("--bundle and --sigs-url go with one target", hint="verify the others in calls of their own")
 
-    asking = _Asking(question, trust, fetcher, now, on_bytes)
+    for target in targets:
+        if isinstance(target, DigestTarget) and not _says_where(question):
+            raise Misuse(
+                f"{target}: nothing says where its attestations are",
+                hint="add --bundle FILE, --sigs-url URL, or --channel URL with --subdir NAME",
+            )
+    asking = _Asking(question, trust, fetcher, now, memory or NoMemory(), on_bytes)
     if len(targets) == 1:
         return iter([asking.answer(targets[0])])
     return _in_order(targets, asking.answer, jobs)
@@ -141,6 +142,7 @@ class _Asking:
     trust: TrustRoot
     fetcher: Source
     now: datetime
+    memory: Memory
     on_bytes: Callable[[int], None]
 
     def answer(self, target: Target) -> Verification:
@@ -149,9 +151,9 @@ class _Asking:
         try:
             verdict = self._judge(target, known)
         except Malformed as error:
-            verdict = _refusal(error.finding)
+            verdict = of_finding(error.finding)
         except Unavailable as error:
-            verdict = Undecided((_unavailable(error),))
+            verdict = of_outage(error)
         except LocalFailure as error:
             verdict = Undecided((Finding.of(Code.NET_FILE, target, reason=error),))
         return Verification(
@@ -173,13 +175,13 @@ class _Asking:
                 return self._digest(artifact, known)
 
     def _file(self, target: FileTarget, known: "_Known") -> Verdict:
-        with files.open_once(target.path) as opened:
+        with _opened(target.path) as opened:
             known.sha256 = files.hash_file(opened, on_bytes=self.on_bytes)
             collected = self._named()
             if collected is None:
                 collected = attestations.beside(target.path, style=self.question.style)
             verdict = self._decide(collected, Artifact(target.file, known.sha256), known, None)
-            return _with_metadata(verdict, opened, target.file, self.question.subdir)
+            return with_metadata(verdict, opened, target.file, self.question.subdir)
 
     def _url(self, target: UrlTarget, known: "_Known") -> Verdict:
         known.channel = self.question.channel or target.channel
@@ -195,22 +197,48 @@ class _Asking:
                 _check_digest(record, known.sha256, str(target))
             artifact = Artifact(target.file, known.sha256, target.subdir)
             verdict = self._decide(collected, artifact, known, record)
-            return _with_metadata(verdict, downloaded, target.file, target.subdir)
+            if record is not None:
+                verdict = self._remember(verdict, target.channel, artifact, record, collected)
+            return with_metadata(verdict, downloaded, target.file, target.subdir)
 
     def _digest(self, artifact: Artifact, known: "_Known") -> Verdict:
         known.sha256 = artifact.sha256
-        record: Record | None = None
+        channel, subdir = self.question.channel, self.question.subdir
         collected = self._named()
-        if collected is None:
-            channel, subdir = self.question.channel, self.question.subdir
-            if channel is None or subdir is None:
-                raise Misuse(
-                    f"{artifact}: nothing says where its attestations are",
-                    hint="add --bundle FILE, --sigs-url URL, or --channel URL with --subdir NAME",
-                )
-            record, collected = attestations.in_channel(channel, subdir, artifact.file, self.fetcher)
-            _check_digest(record, artifact.sha256, f"{channel}/{subdir}/{artifact.file}")
-        return self._decide(collected, artifact, known, record)
+        if collected is not None or channel is None or subdir is None:
+            return self._decide(collected or Collected(), artifact, known, None)
+        record, collected = attestations.in_channel(channel, subdir, artifact.file, self.fetcher)
+        _check_digest(record, artifact.sha256, f"{channel}/{subdir}/{artifact.file}")
+        placed = Artifact(artifact.file, artifact.sha256, subdir)
+        verdict = self._decide(collected, placed, known, record)
+        return self._remember(verdict, channel, placed, record, collected)
+
+    def _remember(
+        self, verdict: Verdict, channel: Channel, artifact: Artifact, record: "Record", collected: Collected
+    ) -> Verdict:
+        """Compare what the channel serves with what this machine has seen of it, and record what was accepted."""
+        served = Served(
+            subdir=artifact.subdir or "",
+            file=artifact.file,
+            artifact=artifact.sha256,
+            sidecar=record.attestations_sha256,
+            elements=frozenset(map(attestations.digest_of, collected.bundles)),
+        )
+        home = self.question.policy.home(channel)
+        match verdict:
+            case Accepted(evidence=()):
+                return verdict  # A baseline or a dated exception: it was never attested, so it cannot have lost that.
+            case Accepted(evidence=evidence):
+                findings = self.memory.judge(home, served)
+                if findings:
+                    return Rejected(findings, evidence)
+                accepted = [each.bundle_sha256 for each in evidence]
+                self.memory.remember(home, served, accepted, evidence[0].signer.san, now=self.now)
+                return verdict
+            case Rejected(findings=findings, seen=seen):
+                return Rejected((*findings, *self.memory.judge(home, served)), seen)
+            case Undecided():
+                return verdict
 
     def _named(self) -> Collected | None:
         """What the caller named to be used instead of what is found, if anything."""
@@ -229,6 +257,7 @@ class _Asking:
             known.channel,
             self.question.policy,
             self.trust,
+            self.question.roots,
             now=self.now,
             indexed_at=None if record is None else _moment(record.indexed_timestamp),
         )
@@ -252,45 +281,17 @@ class _Known:
     places: tuple[str, ...] = ()
 
 
-def authenticate_and_decide(
-    collected: Collected,
-    artifact: Artifact,
-    channel: Channel | None,
-    policy: Policy,
-    trust: TrustRoot,
-    *,
-    now: datetime,
-    indexed_at: datetime | None = None,
-) -> Verdict:
-    """Authenticate each bundle, and let the policy decide on what that gives."""
-    evidence: list[Evidence] = []
-    failures: list[Finding] = []
-    for number, bundle in enumerate(collected.bundles):
-        try:
-            evidence.append(authenticate_parsed(bundle, trust))
-        except NotAuthenticated as error:
-            failures.append(error.finding if len(collected.bundles) == 1 else error.finding.at(f"bundle {number}"))
-    return decide(policy, artifact, channel, evidence, failures, now=now, indexed_at=indexed_at)
+def _says_where(question: Question) -> bool:
+    in_channel = question.channel is not None and question.subdir is not None
+    return bool(question.bundles) or question.sigs_url is not None or in_channel
 
 
-def _with_metadata(verdict: Verdict, opened: BinaryIO, file: PackageFile, subdir: str | None) -> Verdict:
-    # After the digest: what the signature does not cover is not worth opening.
-    if isinstance(verdict, Rejected):
-        return verdict
-    size = opened.seek(0, os.SEEK_END)
-    partly = file.kind == ".tar.bz2" and size > MAX_SCANNED
+def _opened(path: Path) -> BinaryIO:
     try:
-        extent = package.Extent.FIRST if partly else package.Extent.METADATA
-        package.check(package.read(opened, file, extent=extent), file, subdir)
-    except Malformed as error:
-        seen = verdict.evidence if isinstance(verdict, Accepted) else verdict.seen
-        return Rejected((error.finding,), seen)
-    except OSError as error:
-        raise LocalFailure(f"{file}: cannot be read: {error.strerror}") from None
-    if partly and isinstance(verdict, Accepted):
-        note = Finding.of(Code.ARCHIVE_PARTLY_READ, file, size=size, limit=MAX_SCANNED)
-        return Accepted(verdict.rule, verdict.evidence, (*verdict.notes, note))
-    return verdict
+        return files.open_once(path)
+    except Misuse as error:
+        # It was there when the command line was read: not the user's mistake.
+        raise LocalFailure(str(error), hint=error.hint) from None
 
 
 def _check_digest(record: "Record", found: Sha256, where: str) -> None:
@@ -305,20 +306,3 @@ def _moment(milliseconds: int | None) -> datetime | None:
         return datetime.fromtimestamp(milliseconds / 1000, tz=UTC)
     except (ValueError, OverflowError, OSError):
         return None  # Unsigned, and only ever lengthens a wait.
-
-
-def _refusal(finding: Finding) -> Verdict:
-    return Undecided((finding,)) if finding.code.severity is Severity.UNKNOWN else Rejected((finding,))
-
-
-def _unavailable(error: Unavailable) -> Finding:
-    match error:
-        case NotFound():
-            code = Code.NET_NOT_FOUND
-        case TooLarge():
-            code = Code.NET_LIMIT
-        case Offline():
-            code = Code.NET_OFFLINE
-        case _:
-            code = Code.NET_UNAVAILABLE
-    return Finding.of(code, error.url, reason=error.reason)

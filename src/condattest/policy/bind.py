@@ -39,17 +39,34 @@ class Foreign:
     predicate_type: str
 
 
-def bind(evidence: Evidence, artifact: Artifact) -> Bound | Foreign | Finding:
-    """Read the signed statement and hold it against the artifact; what does not fit is a finding."""
+@dataclass(frozen=True, slots=True)
+class Unbound:
+    """A statement that is malformed or about another artifact; `kind` is None where not even that can be told."""
+
+    finding: Finding
+    kind: Kind | None = None
+    predicate_type: str | None = None
+
+
+def bind(evidence: Evidence, artifact: Artifact) -> Bound | Foreign | Unbound:
+    """Read the signed statement and hold it against the artifact."""
     try:
         signed = statement.parse(evidence.payload_type, evidence.payload)
-        if publish.claims_to_be(signed.predicate_type):
-            return _publish(signed, artifact)
-        if signed.predicate_type == provenance.PREDICATE_TYPE:
-            return _provenance(signed, artifact)
     except Malformed as error:
-        return error.finding
-    return Foreign(signed.predicate_type)
+        return Unbound(error.finding)
+    predicate_type = signed.predicate_type
+    if publish.claims_to_be(predicate_type):
+        kind: Kind = "publish"
+        hold = _publish
+    elif predicate_type == provenance.PREDICATE_TYPE:
+        kind, hold = "slsa-provenance", _provenance
+    else:
+        return Foreign(predicate_type)
+    try:
+        held = hold(signed, artifact)
+    except Malformed as error:
+        held = error.finding
+    return Unbound(held, kind, predicate_type) if isinstance(held, Finding) else held
 
 
 def _publish(signed: Statement, artifact: Artifact) -> Bound | Finding:

@@ -217,7 +217,7 @@ def _shortage(kind: Kind, rule: Rule, trials: Sequence[Trial]) -> Iterator[Findi
     count = _signers(kind, trials)
     if 0 < count < rule.threshold:
         yield Finding.of(Code.MISSING_THRESHOLD, rule.name, expected=rule.threshold, found=count, kind=kind)
-    elif count == 0 and not any(trial.kind == kind or trial.stopped_early for trial in trials):
+    elif count == 0 and not any(trial.kind == kind or trial.unreadable for trial in trials):
         yield _missing_kind(kind, rule.name, trials)
 
 

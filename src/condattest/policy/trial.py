@@ -20,7 +20,7 @@ from condattest.model.channel import Channel
 from condattest.model.evidence import Evidence
 from condattest.model.finding import Code, Finding
 from condattest.policy import durations
-from condattest.policy.bind import Bound, Foreign, bind, channel_finding
+from condattest.policy.bind import Bound, Foreign, Unbound, bind, channel_finding
 from condattest.policy.match import Mismatch, mismatches
 from condattest.policy.rules import AllowedSigner, Kind, Policy, Rule
 
@@ -42,7 +42,7 @@ class Trial:
     """
 
     evidence: Evidence
-    outcome: Bound | Foreign | Finding
+    outcome: Bound | Foreign | Unbound
     good: bool = False
     finding: Finding | None = None
     signer: AllowedSigner | None = None
@@ -55,8 +55,8 @@ class Trial:
 
     @property
     def kind(self) -> Kind | None:
-        """Which kind of attestation it is; None if it is none that is known, or is not about the artifact."""
-        return self.outcome.kind if isinstance(self.outcome, Bound) else None
+        """Which kind of attestation it is; None if it is none that is known."""
+        return None if isinstance(self.outcome, Foreign) else self.outcome.kind
 
     @property
     def target(self) -> Channel | None:
@@ -64,27 +64,23 @@ class Trial:
         return self.outcome.target if isinstance(self.outcome, Bound) else None
 
     @property
-    def stopped_early(self) -> bool:
-        """Whether it might have been of any kind: its statement is malformed, or about another artifact."""
-        return isinstance(self.outcome, Finding)
+    def unreadable(self) -> bool:
+        """Whether it might have been of any kind, since its statement cannot be read."""
+        return isinstance(self.outcome, Unbound) and self.outcome.kind is None
 
     @property
     def predicate_type(self) -> str | None:
         """Its predicate type, where its statement could be read."""
-        match self.outcome:
-            case Bound(kind=kind):
-                return _PREDICATE_TYPES[kind]
-            case Foreign(predicate_type=predicate_type):
-                return predicate_type
-            case Finding():
-                return None
+        return _PREDICATE_TYPES[self.outcome.kind] if isinstance(self.outcome, Bound) else self.outcome.predicate_type
 
 
 def start(evidence: Evidence, artifact: Artifact) -> Trial:
     """Hold the statement against the artifact, whatever the rule will be."""
     outcome = bind(evidence, artifact)
     trial = Trial(evidence, outcome)
-    return replace(trial, finding=outcome.at(trial.where)) if isinstance(outcome, Finding) else trial
+    if isinstance(outcome, Unbound) and outcome.kind != "slsa-provenance":
+        return replace(trial, finding=outcome.finding.at(trial.where))
+    return trial
 
 
 def try_bundle(
@@ -109,8 +105,10 @@ def try_bundle(
         not_before: A time before which its age does not count; it can only lengthen a cool-down.
     """
     bound, evidence = trial.outcome, trial.evidence
-    if not isinstance(bound, Bound) or bound.kind not in rule.attestations:
-        return trial
+    if isinstance(bound, Foreign) or (bound.kind is not None and bound.kind not in rule.attestations):
+        return replace(trial, finding=None)
+    if isinstance(bound, Unbound):
+        return replace(trial, finding=bound.finding.at(trial.where))
     if root is not None and evidence.trust_root_sha256 != root:
         facts = {"expected": f"trust root {rule.trusted_root}, {root}", "found": str(evidence.trust_root_sha256)}
         return replace(trial, finding=Finding(Code.CRYPTO, trial.where, facts))

@@ -1,0 +1,140 @@
+"""From bundles to a verdict, and from what went wrong to one.
+
+Owns `authenticate_and_decide`, `with_metadata`, `of_finding` and `of_outage`. Whatever could not be had is undecided;
+whatever is wrong is rejected; nothing is passed over.
+"""
+
+import os
+from collections.abc import Mapping
+from datetime import datetime
+from typing import BinaryIO, Final
+
+from condattest.errors import LocalFailure, Malformed, NotAuthenticated, NotFound, Offline, TooLarge, Unavailable
+from condattest.formats import package
+from condattest.formats.bundle import Bundle
+from condattest.model.artifact import Artifact, PackageFile
+from condattest.model.channel import Channel
+from condattest.model.evidence import Evidence
+from condattest.model.finding import Code, Finding, Severity
+from condattest.model.verdict import Accepted, Rejected, Undecided, Verdict
+from condattest.operations.attestations import Collected
+from condattest.policy.decide import Judgement, judge
+from condattest.policy.rules import Policy
+from condattest.signatures.authenticate import authenticate_parsed
+from condattest.signatures.trust_root import TrustRoot
+
+MAX_SCANNED: Final = 64 * 1024**2
+"""Bytes of a `.tar.bz2` that is unpacked whole for its metadata; that takes about a second for 25 MB unpacked."""
+_NO_ROOTS: Final[Mapping[str, TrustRoot]] = {}
+
+
+def authenticate_and_decide(
+    collected: Collected,
+    artifact: Artifact,
+    channel: Channel | None,
+    policy: Policy,
+    trust: TrustRoot,
+    roots: Mapping[str, TrustRoot] = _NO_ROOTS,
+    *,
+    now: datetime,
+    indexed_at: datetime | None = None,
+) -> Verdict:
+    """Authenticate each bundle, and let the policy decide on what that gives.
+
+    Args:
+        collected: The bundles.
+        artifact: What they should be about.
+        channel: Where it comes from, if that is known.
+        policy: What must hold.
+        trust: The trust root, where no rule names another.
+        roots: The trust roots that rules name, by their path in the policy.
+        now: The time at which policy is judged.
+        indexed_at: The index's own time for the artifact, unsigned.
+    """
+    return explained(collected, artifact, channel, policy, trust, roots, now=now, indexed_at=indexed_at).verdict
+
+
+def explained(
+    collected: Collected,
+    artifact: Artifact,
+    channel: Channel | None,
+    policy: Policy,
+    trust: TrustRoot,
+    roots: Mapping[str, TrustRoot] = _NO_ROOTS,
+    *,
+    now: datetime,
+    indexed_at: datetime | None = None,
+) -> Judgement:
+    """As `authenticate_and_decide`, with how the verdict came about."""
+    candidates = _candidates(artifact, channel, policy, trust, roots)
+    evidence: list[Evidence] = []
+    failures: list[Finding] = []
+    for number, bundle in enumerate(collected.bundles):
+        outcome = _authenticated(bundle, candidates)
+        if isinstance(outcome, Evidence):
+            evidence.append(outcome)
+        else:
+            failures.append(outcome if len(collected.bundles) == 1 else outcome.at(f"bundle {number}"))
+    return judge(policy, artifact, channel, evidence, failures, now=now, indexed_at=indexed_at)
+
+
+def _candidates(
+    artifact: Artifact, channel: Channel | None, policy: Policy, trust: TrustRoot, roots: Mapping[str, TrustRoot]
+) -> list[TrustRoot]:
+    """The trust roots that may apply. The rule decides again, by the digest of the root that was used."""
+    if channel is None:
+        return [trust, *roots.values()]  # Only the statement says which rule applies.
+    rule = policy.rule_for(artifact.file.name, policy.home(channel))
+    if rule is None or rule.trusted_root is None or rule.trusted_root not in roots:
+        return [trust]
+    return [roots[rule.trusted_root]]
+
+
+def _authenticated(bundle: Bundle, candidates: list[TrustRoot]) -> Evidence | Finding:
+    failures = []
+    for root in candidates:
+        try:
+            return authenticate_parsed(bundle, root)
+        except NotAuthenticated as error:
+            failures.append(error.finding)
+    return failures[0]
+
+
+def with_metadata(verdict: Verdict, opened: BinaryIO, file: PackageFile, subdir: str | None) -> Verdict:
+    """Check that an archive is well-formed and says what its name says; reject what does not, whatever was signed."""
+    # After the digest: what the signature does not cover is not worth opening.
+    if isinstance(verdict, Rejected):
+        return verdict
+    try:
+        size = opened.seek(0, os.SEEK_END)
+        partly = file.kind == ".tar.bz2" and size > MAX_SCANNED
+        extent = package.Extent.FIRST if partly else package.Extent.METADATA
+        package.check(package.read(opened, file, extent=extent), file, subdir)
+    except Malformed as error:
+        seen = verdict.evidence if isinstance(verdict, Accepted) else verdict.seen
+        return Rejected((error.finding,), seen)
+    except OSError as error:
+        raise LocalFailure(f"{file}: cannot be read: {error.strerror}") from None
+    if partly and isinstance(verdict, Accepted):
+        note = Finding.of(Code.ARCHIVE_PARTLY_READ, file, size=size, limit=MAX_SCANNED)
+        return Accepted(verdict.rule, verdict.evidence, (*verdict.notes, note))
+    return verdict
+
+
+def of_finding(finding: Finding) -> Verdict:
+    """The verdict that one finding alone leads to."""
+    return Undecided((finding,)) if finding.code.severity is Severity.UNKNOWN else Rejected((finding,))
+
+
+def of_outage(error: Unavailable) -> Verdict:
+    """The verdict where something could not be had: undecided, never "unsigned"."""
+    match error:
+        case NotFound():
+            code = Code.NET_NOT_FOUND
+        case TooLarge():
+            code = Code.NET_LIMIT
+        case Offline():
+            code = Code.NET_OFFLINE
+        case _:
+            code = Code.NET_UNAVAILABLE
+    return Undecided((Finding.of(code, error.url, reason=error.reason),))
