@@ -13,7 +13,7 @@
     |   `-- ServiceFailed      a signing service refused or did not answer
     `-- LocalFailure           a local file could not be read or written (exit 3)
 
-Verdicts are values, not exceptions: see `condattest.model.verdict`. This module knows `model.finding` alone.
+Verdicts are values, not exceptions: see `condattest.model.verdict`. This module knows `model` alone.
 """
 
 from collections.abc import Sequence
@@ -68,14 +68,15 @@ class NoIdentity(CondattestError):
 
 
 class Unavailable(CondattestError):
-    """Something outside could not be had: exit 3. `url` is shown without credentials."""
+    """Something outside could not be had: exit 3. `url` and `reason` are shown without credentials."""
 
     url: str
+    reason: str
 
     def __init__(self, url: str, reason: str, *, hint: str = "") -> None:
         self.url = redact(url)
-        self.reason = reason
-        super().__init__(f"{self.url}: {reason}", hint=hint)
+        self.reason = redact(reason)
+        super().__init__(f"{self.url}: {self.reason}", hint=hint)
 
 
 class NotFound(Unavailable):

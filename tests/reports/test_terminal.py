@@ -26,6 +26,7 @@ def shown(*verdicts, width=200):
             sha256=None,
             channel=None,
             attestations=(),
+            judged=None,
             verdict=verdict,
         )
         for number, verdict in enumerate(verdicts)

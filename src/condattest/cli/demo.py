@@ -117,6 +117,21 @@ class _Stage:
             [answer] = verify.verify([target], question, trust=trust, fetcher=fetcher, now=self.session.now)
         self.story.verdict(answer.verdict, code=expected)
 
+    def learn(self, path: Path, trust: "TrustRoot") -> "Policy":
+        """Learn a policy as `condattest policy learn` does, and write it."""
+        from condattest.operations import learn as seeing
+        from condattest.operations.targets import FileTarget
+        from condattest.policy import learn, load
+
+        with self.session.fetcher() as fetcher:
+            target = FileTarget(path, PackageFile.parse(path.name))
+            observed = seeing.observe(target, CHANNEL, trust, fetcher)
+        file = self.folder / "policy.toml"
+        proposal = learn.learn([observed], where=str(file), now=self.session.now)
+        file.write_text(proposal.text, "utf-8")
+        self.story.outcome(f"wrote {file.name}", good=True, as_expected=True)
+        return load.parse(proposal.text.encode(), where=str(file), now=self.session.now)
+
 
 @click.command("demo", cls=Command, examples=["condattest demo", "condattest demo --dir demo --force"])
 @click.option(
@@ -173,6 +188,12 @@ def _tell(stage: _Stage) -> None:
 
         story.tell("An installer verifies one: who must have signed it?", f"condattest verify {good.name} {flags}")
         stage.verify(good, required, trust, None)
+
+        story.tell(
+            "A policy is learned from it, with exact ids", f"condattest policy learn {good.name} --output policy.toml"
+        )
+        policy = stage.learn(good, trust)
+        stage.verify(good, policy, trust, None)
 
         story.tell("Somebody changes one bit of the package", f"condattest verify tampered/{good.name} {flags}")
         tampered = _copy(good, folder / "tampered")

@@ -148,8 +148,8 @@ def _end(argv: Sequence[str], code: int, kind: str, message: str, hint: str) -> 
 
 
 def _asks_for_json(argv: Sequence[str]) -> bool:
-    pairs = zip(argv, [*argv[1:], ""], strict=True)
-    return any(first == "--report" and second == "json" for first, second in pairs) or "--report=json" in argv
+    pairs = zip(argv, argv[1:], strict=False)
+    return any(pair == ("--report", "json") for pair in pairs) or "--report=json" in argv
 
 
 def _verb(argv: Sequence[str]) -> str:

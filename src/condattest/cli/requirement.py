@@ -4,18 +4,21 @@ Owns `requirement_options`, `Requirement` and `requirement`. Refuses an identity
 the same question.
 """
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from condattest.cli.session import Session
 from condattest.errors import Misuse
-from condattest.model.verdict import Verdict
-from condattest.policy import rules
-from condattest.policy.rules import Policy
+
+if TYPE_CHECKING:
+    from condattest.operations.policy_file import Loaded
+    from condattest.operations.verify import Verification
+    from condattest.policy.rules import Policy
 
 
 def requirement_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -29,9 +32,8 @@ def requirement_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--policy",
             "policy_file",
-            type=click.Path(path_type=Path, dir_okay=False),
-            envvar="CONDATTEST_POLICY",
-            help="A policy file; by default the user's or the system's, never the current directory's.",
+            type=click.Path(path_type=Path),
+            help="A policy file; by default CONDATTEST_POLICY, the user's or the system's, never this folder's.",
         ),
     ]
     for option in reversed(options):
@@ -41,12 +43,33 @@ def requirement_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """What must hold, as a policy."""
+    """What must hold, as a policy; `from_file` says that a policy file was read."""
 
-    policy: Policy
+    loaded: "Loaded"
+    from_file: bool = False
 
-    def tell_usage(self, session: Session, verdicts: Sequence[Verdict]) -> None:
-        """Say which policy decided, and how often each of its rules did."""
+    @property
+    def policy(self) -> "Policy":
+        """The policy."""
+        return self.loaded.policy
+
+    def tell_usage(self, session: Session, answers: "Sequence[Verification]") -> None:
+        """Say which policy file decided, and how often each of its rules did."""
+        if not self.from_file:
+            return
+        session.say(f"policy: {self.policy.source}, sha256 {self.policy.sha256}")
+        for line in usage(self.policy, answers):
+            session.say(f"  {line['rule']}: used {line['used']} times" + ("" if line["used"] else ", never"))
+
+
+def usage(policy: "Policy", answers: "Sequence[Verification]") -> list[dict[str, Any]]:
+    """How often each rule of a policy applied."""
+    from condattest.policy.usage import Uses
+
+    uses = Uses(policy)
+    for answer in answers:
+        uses.count(answer.rule)
+    return [{"rule": rule.name, "used": count} for rule, count in uses.by_rule()]
 
 
 def requirement(session: Session, options: dict[str, Any]) -> Requirement:
@@ -56,20 +79,38 @@ def requirement(session: Session, options: dict[str, Any]) -> Requirement:
         Misuse: They contradict each other, or one lacks the other.
         PolicyInvalid: The policy file is not valid.
     """
+    from condattest.operations.policy_file import Loaded
+    from condattest.policy import rules
+
     repository, workflow, ref = options["repository"], options["workflow"], options["ref"]
-    identity, issuer = options["identity"], options["issuer"]
+    identity, issuer, policy_file = options["identity"], options["issuer"], options["policy_file"]
     if (identity is None) != (issuer is None):
         missing = "--issuer" if issuer is None else "--identity"
         raise Misuse(f"{missing} is missing: an identity means nothing without the issuer that vouched for it")
     if (workflow or ref) and repository is None:
         raise Misuse("--workflow and --ref go with --repository")
-    if repository is not None and identity is not None:
-        raise Misuse("--repository and --identity exclude each other")
+    if sum(each is not None for each in (repository, identity, policy_file)) > 1:
+        raise Misuse("--repository, --identity and --policy exclude each other")
     if repository is not None:
-        try:
-            return Requirement(rules.for_repository(repository, workflow=workflow, ref=ref))
-        except ValueError as error:
-            raise Misuse(f"--repository: {error}") from None
+        return Requirement(Loaded(rules.for_repository(repository, workflow=workflow, ref=ref)))
     if identity is not None:
-        return Requirement(rules.for_identity(identity, issuer))
-    return Requirement(rules.nobody_required())
+        return Requirement(Loaded(rules.for_identity(identity, issuer)))
+    found = read_policy(session, policy_file)
+    return Requirement(Loaded(rules.nobody_required())) if found is None else Requirement(found, from_file=True)
+
+
+def read_policy(session: Session, explicit: Path | None) -> "Loaded | None":
+    """Read the policy file that is named, or the user's, or the system's; None where there is none.
+
+    Raises:
+        Misuse: The file that is named does not exist.
+        PolicyInvalid: The policy file is not valid.
+    """
+    import platformdirs
+
+    from condattest.operations import policy_file
+
+    user = Path(platformdirs.user_config_dir("condattest", appauthor=False))
+    system = Path(platformdirs.site_config_dir("condattest", appauthor=False))
+    path = policy_file.find(explicit, os.environ, user, system)
+    return None if path is None else policy_file.read(path, now=session.now)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from condattest.cli import exits
-from condattest.cli.requirement import requirement, requirement_options
+from condattest.cli.requirement import requirement, requirement_options, usage
 from condattest.cli.session import Session
 from condattest.cli.settings import Command, Settings, pass_settings
 from condattest.errors import Misuse
@@ -80,6 +80,7 @@ def command(
         bundles=bundles,
         sigs_url=sigs_url,
         style=style,
+        roots=required.loaded.roots,
     )
     parsed = [parsing.parse(text) for text in targets]
     total = sum(target.path.stat().st_size for target in parsed if isinstance(target, parsing.FileTarget)) or None
@@ -100,13 +101,13 @@ def command(
         answers.extend(found)
     session.save(memory)
     code = exits.of_verdicts(answer.verdict for answer in answers)
+    rules = usage(required.policy, answers) if required.from_file else []
+    content = {**documents.verifications(answers), "policy": documents.policy(required.policy), "rules": rules}
     session.render(
-        documents.document(
-            "verify", code, **documents.verifications(answers), policy=documents.policy(required.policy)
-        ),
+        documents.document("verify", code, **content),
         lambda console: terminal.verifications(console, answers, verbose=settings.verbose > 0),
     )
-    required.tell_usage(session, [answer.verdict for answer in answers])
+    required.tell_usage(session, answers)
     return code
 
 

@@ -81,6 +81,21 @@ def find(data: bytes, file: PackageFile, *, where: str) -> Record | None:
     return _one(values, file, where)
 
 
+def attested(data: bytes, *, where: str) -> list[Record]:
+    """Return the records of a repodata.json that advertise attestations; raises as `find` does."""
+    try:
+        parsed = msgspec.json.decode(data, type=_Repodata)
+        found = []
+        for section in (parsed.packages, parsed.packages_conda):
+            for name, entry in section.items():
+                if b'"attestations_sha256"' in bytes(entry):
+                    record = _one([msgspec.json.decode(entry)], PackageFile.parse(name), where)
+                    found.extend([record] if record is not None and record.attestations_sha256 is not None else [])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        raise _not_an_index(where, "repodata.json", error) from None
+    return found
+
+
 def find_in_shard(data: bytes, file: PackageFile, *, where: str) -> Record | None:
     """Return the record of `file` in a shard's bytes; otherwise as `find`."""
     plain = compression.unzstd(data, limit=MAX_SHARD, code=Code.NET_UNAVAILABLE, where=where)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Self
 from urllib.parse import urlsplit
 
-_TOKEN = re.compile(r"/t/[^/]+(?=/|$)")
+_TOKEN = re.compile(r"/t/[^/\s]+")
 _USER = re.compile(r"(?<=://)[^/\s]*@")  # To the last @: a password may hold one, too.
 _QUERY = re.compile(r"(://[^\s?#]*)\?[^\s#]+")
 _CLEAN = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@%/\[\]-]+", re.ASCII)
@@ -75,8 +75,12 @@ def canonical(text: str) -> Channel:
     host = (parts.hostname or "").lower()
     if (not host) != (scheme == "file"):
         raise ValueError(f"expected a channel URL with a host, found {shown!r:.200}")
+    if parts.path[:1] not in ("", "/"):
+        raise ValueError(f"expected a channel URL with an absolute path, found {shown!r:.200}")
     if ":" in host:
         host = f"[{host}]"
+    elif "[" in parts.netloc:
+        raise ValueError(f"expected a channel URL with a host name or an IP address, found {shown!r:.200}")
     if port is not None and port != _DEFAULT_PORTS.get(scheme):
         host = f"{host}:{port}"
     path = _TOKEN.sub("", parts.path).rstrip("/")

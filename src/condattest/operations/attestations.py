@@ -106,24 +106,50 @@ def in_channel(channel: Channel, subdir: str, file: PackageFile, fetch: "Fetch")
     if record is None:
         raise Malformed(Finding.of(Code.MISSING_PACKAGE, base, expected=file, found="no such record"))
     if record.sha256 is None:
-        raise Malformed(Finding.of(Code.BIND_NO_DIGEST, f"{base}: {file}", expected="sha256", found="no such key"))
+        raise Malformed(no_digest(base, file))
+    # (2) What it advertises.
+    return record, advertised(base, record, fetch)
+
+
+def no_digest(where: str, file: PackageFile) -> Finding:
+    """The finding for a record without sha256: any archive would do for it."""
+    return Finding.of(Code.BIND_NO_DIGEST, f"{where}: {file}", expected="sha256", found="no such key")
+
+
+def advertised(base: str, record: "Record", fetch: "Fetch") -> Collected:
+    """Return the attestations that a record advertises; raises as `in_channel` does."""
     if record.attestations_sha256 is None:
-        return record, Collected()
-    # (2) The immutable sidecar of that digest, hashed before it is parsed.
-    url = f"{base}/{quote(str(file))}{sidecar.SUFFIX}.{record.attestations_sha256}"
+        return Collected()
+    # The immutable sidecar of that digest, hashed before it is parsed.
+    url = f"{base}/{quote(str(record.file))}{sidecar.SUFFIX}.{record.attestations_sha256}"
     data = fetch(url, sidecar.MAX_SIDECAR)
     digest = hashlib.sha256(data).hexdigest()
     if digest != record.attestations_sha256:
         raise Malformed(Finding.of(Code.SIDECAR_DIGEST, url, expected=record.attestations_sha256, found=digest))
-    return record, _sidecar(data, url)
+    return _sidecar(data, url)
 
 
 def _record(base: str, file: PackageFile, fetch: "Fetch") -> "Record | None":
-    # Shards first: they are small. Then the monolith, compressed before plain, as conda's clients read it.
-    for read in (_sharded, _compressed):
-        with contextlib.suppress(NotFound):
-            return read(base, file, fetch)
-    return _plain(base, file, fetch)
+    # Shards first: they are small.
+    with contextlib.suppress(NotFound):
+        return _sharded(base, file, fetch)
+    from condattest.formats import repodata
+
+    url, data = monolith(base, fetch)
+    return repodata.find(data, file, where=url)
+
+
+def monolith(base: str, fetch: "Fetch") -> tuple[str, bytes]:
+    """Return the URL and the plain bytes of a subdir's repodata.json, compressed before plain, as conda reads it."""
+    from condattest.formats import compression, repodata
+
+    url = f"{base}/repodata.json"
+    try:
+        data = fetch(f"{url}.zst", repodata.MAX_REPODATA)
+    except NotFound:
+        return url, fetch(url, repodata.MAX_REPODATA)
+    where = f"{url}.zst"
+    return where, compression.unzstd(data, limit=repodata.MAX_REPODATA, code=Code.NET_UNAVAILABLE, where=where)
 
 
 def _sharded(base: str, file: PackageFile, fetch: "Fetch") -> "Record | None":
@@ -143,22 +169,6 @@ def _sharded(base: str, file: PackageFile, fetch: "Fetch") -> "Record | None":
         facts = {"expected": digest.hex(), "found": found.hex()}
         raise Malformed(Finding(Code.NET_UNAVAILABLE, shard_url, facts))
     return repodata.find_in_shard(data, file, where=shard_url)
-
-
-def _compressed(base: str, file: PackageFile, fetch: "Fetch") -> "Record | None":
-    from condattest.formats import compression, repodata
-
-    url = f"{base}/repodata.json.zst"
-    data = fetch(url, repodata.MAX_REPODATA)
-    plain = compression.unzstd(data, limit=repodata.MAX_REPODATA, code=Code.NET_UNAVAILABLE, where=url)
-    return repodata.find(plain, file, where=url)
-
-
-def _plain(base: str, file: PackageFile, fetch: "Fetch") -> "Record | None":
-    from condattest.formats import repodata
-
-    url = f"{base}/repodata.json"
-    return repodata.find(fetch(url, repodata.MAX_REPODATA), file, where=url)
 
 
 def _parsed(data: bytes, where: str) -> Collected:

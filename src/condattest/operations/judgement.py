@@ -5,7 +5,7 @@ whatever is wrong is rejected; nothing is passed over.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import BinaryIO, Final
 
@@ -51,7 +51,7 @@ def authenticate_and_decide(
         now: The time at which policy is judged.
         indexed_at: The index's own time for the artifact, unsigned.
     """
-    return explained(collected, artifact, channel, policy, trust, roots, now=now, indexed_at=indexed_at).verdict
+    return explained(collected, artifact, channel, policy, trust, roots, now=now, indexed_at=indexed_at)[0].verdict
 
 
 def explained(
@@ -64,18 +64,25 @@ def explained(
     *,
     now: datetime,
     indexed_at: datetime | None = None,
-) -> Judgement:
-    """As `authenticate_and_decide`, with how the verdict came about."""
-    candidates = _candidates(artifact, channel, policy, trust, roots)
+) -> tuple[Judgement, tuple[Finding, ...]]:
+    """As `authenticate_and_decide`, with how the verdict came about, and why bundles were not authenticated."""
+    evidence, failures = authenticate_all(collected, _candidates(artifact, channel, policy, trust, roots))
+    return judge(policy, artifact, channel, evidence, failures, now=now, indexed_at=indexed_at), failures
+
+
+def authenticate_all(
+    collected: Collected, roots: Sequence[TrustRoot]
+) -> tuple[tuple[Evidence, ...], tuple[Finding, ...]]:
+    """Authenticate each bundle under the first root that it verifies under: what is proved, and what failed."""
     evidence: list[Evidence] = []
     failures: list[Finding] = []
     for number, bundle in enumerate(collected.bundles):
-        outcome = _authenticated(bundle, candidates)
+        outcome = _authenticated(bundle, roots)
         if isinstance(outcome, Evidence):
             evidence.append(outcome)
         else:
             failures.append(outcome if len(collected.bundles) == 1 else outcome.at(f"bundle {number}"))
-    return judge(policy, artifact, channel, evidence, failures, now=now, indexed_at=indexed_at)
+    return tuple(evidence), tuple(failures)
 
 
 def _candidates(
@@ -90,7 +97,7 @@ def _candidates(
     return [roots[rule.trusted_root]]
 
 
-def _authenticated(bundle: Bundle, candidates: list[TrustRoot]) -> Evidence | Finding:
+def _authenticated(bundle: Bundle, candidates: Sequence[TrustRoot]) -> Evidence | Finding:
     failures = []
     for root in candidates:
         try:

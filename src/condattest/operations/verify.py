@@ -27,9 +27,10 @@ from condattest.model.finding import Code, Finding
 from condattest.model.verdict import Accepted, Rejected, Undecided, Verdict
 from condattest.operations import attestations
 from condattest.operations.attestations import Collected, Style
-from condattest.operations.judgement import authenticate_and_decide, of_finding, of_outage, with_metadata
+from condattest.operations.judgement import explained, of_finding, of_outage, with_metadata
 from condattest.operations.targets import DigestTarget, FileTarget, Target, UrlTarget
-from condattest.policy.rules import Policy
+from condattest.policy.decide import Judgement
+from condattest.policy.rules import Policy, Rule
 from condattest.signatures.trust_root import TrustRoot
 from condattest.transport import files
 from condattest.transport.memory import Memory, NoMemory, Served
@@ -75,6 +76,7 @@ class Verification:
         sha256: The digest of its bytes, where they were had.
         channel: The channel that it was judged for.
         attestations: Where attestations were found.
+        judged: How the policy judged it; None where it did not come to that.
         verdict: Accepted, Rejected or Undecided.
     """
 
@@ -83,7 +85,22 @@ class Verification:
     sha256: Sha256 | None
     channel: Channel | None
     attestations: tuple[str, ...]
+    judged: "Judged | None"
     verdict: Verdict
+
+    @property
+    def rule(self) -> Rule | None:
+        """The policy's rule that applied, if one did."""
+        return None if self.judged is None else self.judged.judgement.rule
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """How the policy judged an artifact, and why bundles were not authenticated."""
+
+    artifact: Artifact
+    judgement: Judgement
+    failures: tuple[Finding, ...]
 
 
 def verify(
@@ -162,6 +179,7 @@ class _Asking:
             sha256=known.sha256,
             channel=known.channel,
             attestations=known.places,
+            judged=known.judged,
             verdict=verdict,
         )
 
@@ -251,7 +269,7 @@ class _Asking:
 
     def _decide(self, collected: Collected, artifact: Artifact, known: "_Known", record: "Record | None") -> Verdict:
         known.places = collected.places
-        return authenticate_and_decide(
+        judgement, failures = explained(
             collected,
             artifact,
             known.channel,
@@ -261,6 +279,8 @@ class _Asking:
             now=self.now,
             indexed_at=None if record is None else _moment(record.indexed_timestamp),
         )
+        known.judged = Judged(artifact, judgement, failures)
+        return judgement.verdict
 
     def _download(self, url: str, to: BinaryIO) -> Sha256:
         digest = hashlib.sha256()
@@ -279,6 +299,7 @@ class _Known:
     channel: Channel | None
     sha256: Sha256 | None = None
     places: tuple[str, ...] = ()
+    judged: "Judged | None" = None
 
 
 def _says_where(question: Question) -> bool:

@@ -43,19 +43,19 @@ def _signer(path: Path, name: str, signer: _Table) -> Iterator[Problem]:
         grammar.signer_name(name)
     except ValueError as error:
         yield Problem(path, str(error), describe(name))
-    kind, repository = signer.get("kind"), signer.get("repository")
+    kind, repository, issuer = (_word(signer, key) for key in ("kind", "repository", "issuer"))
     if kind in ("github", "gitlab"):
-        if isinstance(repository, str) and repository.endswith("/" + grammar.ANY) and "owner-id" not in signer:
+        if repository is not None and repository.endswith("/" + grammar.ANY) and "owner-id" not in signer:
             yield Problem((*path, "owner-id"), "the owner's id, since repository is a wildcard", NOTHING)
         elif "repository-id" not in signer and "owner-id" not in signer:
             # A name can be deleted and taken by someone else; the ids are never given twice.
             yield Problem(path, "repository-id or owner-id", NOTHING, "names can be taken over, ids cannot")
         if kind == "gitlab" and "build-signer" in signer and "workflow" in signer:
             yield Problem((*path, "workflow"), "no workflow beside build-signer", hint="GitLab has one claim for both")
-        if kind == "gitlab" and str(signer.get("issuer")).endswith("/"):
-            yield Problem((*path, "issuer"), "the GitLab's URL without a trailing slash", describe(signer["issuer"]))
-    elif signer.get("issuer") in _WORKFLOW_ISSUERS:
-        needed = _WORKFLOW_ISSUERS[signer["issuer"]]
+        if kind == "gitlab" and (issuer or "").endswith("/"):
+            yield Problem((*path, "issuer"), "the GitLab's URL without a trailing slash", describe(issuer))
+    elif issuer in _WORKFLOW_ISSUERS:
+        needed = _WORKFLOW_ISSUERS[issuer]
         hint = "another kind would not ask for ids and triggers"
         yield Problem((*path, "kind"), f'"{needed}" for this issuer', describe(kind), hint)
     yield from _repeated(signer, "triggers", path)
@@ -123,10 +123,10 @@ def _patches(patches: list[tuple[int, _Table]], signers: Mapping[str, _Table], m
             # Its chain says less than an author's, and whoever holds the channel must not be able to replace it.
             if "min-age" not in patch:
                 yield Problem((*path, "min-age"), "a cool-down, which an observer needs", NOTHING)
-            provenance = patch.get("provenance")
-            if provenance is None:
+            provenance = _word(patch, "provenance")
+            if "provenance" not in patch:
                 yield Problem((*path, "provenance"), "where the observer's generations are", NOTHING)
-            elif isinstance(channel, str) and f"{provenance}/".startswith(f"{channel}/"):
+            elif provenance and isinstance(channel, str) and f"{provenance}/".startswith(f"{channel}/"):
                 yield Problem((*path, "provenance"), "a place outside the channel", describe(provenance))
 
 
@@ -172,10 +172,10 @@ def _most_distinct(signers: list[_Table]) -> int | None:
     """How many distinct signers there can be; None if a wildcard leaves that open."""
     distinct = set()
     for signer in signers:
-        identity = signer.get("repository") or signer.get("email") or signer.get("san")
-        if not isinstance(identity, str) or identity.endswith("/" + grammar.ANY):
+        identity = _word(signer, "repository") or _word(signer, "email") or _word(signer, "san")
+        if identity is None or identity.endswith("/" + grammar.ANY):
             return None
-        distinct.add((signer.get("kind"), str(signer.get("issuer")), identity))
+        distinct.add((_word(signer, "kind"), _word(signer, "issuer"), identity))
     return len(distinct)
 
 
@@ -191,6 +191,11 @@ def _repeated(table: _Table, key: str, path: Path) -> Iterator[Problem]:
         if text in seen:
             yield Problem((*path, key, element), "each element once", f"{describe(text)} again")
         seen.add(text)
+
+
+def _word(table: _Table, key: str) -> str | None:
+    value = table.get(key)
+    return value if isinstance(value, str) else None
 
 
 def _texts(table: _Table, key: str) -> list[tuple[int, str]]:

@@ -1,7 +1,7 @@
 """Why a policy judges an artifact as it does: which rule, each bundle, each signer that was tried, each field.
 
-Owns `explain` and its answer, as data; sentences are made in `reports`. It judges nothing of its own: the answer is what
-`decide` did, with the steps kept.
+Owns `explain` and its answer, as data; sentences are made in `reports`. It judges nothing of its own: the answer is
+what `decide` did, with the steps kept.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from condattest.model.channel import Channel
 from condattest.model.evidence import Evidence
 from condattest.model.finding import Finding
 from condattest.model.verdict import Verdict
-from condattest.policy.decide import judge
+from condattest.policy.decide import Judgement, judge
 from condattest.policy.match import Mismatch
 from condattest.policy.rules import Policy, Rule
 
@@ -64,13 +64,18 @@ def explain(
     indexed_at: datetime | None = None,
     first_seen: datetime | None = None,
 ) -> Explanation:
-    """Judge as `decide` does and keep the steps; the arguments are the same.
-
-    `passed_over` names the rules that would have been about the package too, and gave way to a more exact one.
-    """
+    """Judge as `decide` does and keep the steps; the arguments are the same."""
     judgement = judge(
         policy, artifact, channel, evidence, failures, now=now, indexed_at=indexed_at, first_seen=first_seen
     )
+    return of_judgement(judgement, policy, artifact, failures)
+
+
+def of_judgement(judgement: Judgement, policy: Policy, artifact: Artifact, failures: Sequence[Finding]) -> Explanation:
+    """Explain a judgement that was made already.
+
+    `passed_over` names the rules that would have been about the package too, and gave way to a more exact one.
+    """
     rule = judgement.rule
     passed_over = tuple(
         other.name

@@ -111,6 +111,7 @@ def _policy(document: PolicyDocument, where: str, sha256: Sha256) -> Policy:
             ChannelEntry(url=entry.url, mirrors=tuple(entry.mirrors), target_channels=tuple(entry.target_channels))
             for entry in document.channel
         ),
+        signers=tuple(signers.values()),
         revoked=Revoked(frozenset(document.revoked.sha256), frozenset(document.revoked.patch)),
     )
 

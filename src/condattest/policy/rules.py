@@ -220,7 +220,8 @@ class Revoked:
 class Policy:
     """A whole policy. `source` is its path or what else it was made of, `sha256` the digest of its text.
 
-    `trust_roots` gives, for each `trusted_root` path of a rule, the digest of the trust root that was read from it.
+    `signers` are all that the file defines, used or not. `trust_roots` gives, for each `trusted_root` path of a rule,
+    the digest of the trust root that was read from it.
     """
 
     source: str
@@ -228,6 +229,7 @@ class Policy:
     patches: tuple[PatchRule, ...] = ()
     channels: tuple[ChannelEntry, ...] = ()
     revoked: Revoked = Revoked()
+    signers: tuple[AllowedSigner, ...] = ()
     sha256: Sha256 | None = None
     trust_roots: Mapping[str, Sha256] = field(default_factory=dict, hash=False)
     _by_place: Mapping[tuple[str | None, str], Rule] = field(init=False, repr=False, compare=False)

@@ -7,6 +7,7 @@ repository whose id belongs to another one, so no certificate can ever meet both
 from typing import Final
 
 from condattest.model.channel import Channel
+from condattest.policy import grammar
 
 PLACEHOLDER: Final = "OWNER/REPOSITORY"
 _PLACEHOLDER_ID: Final = 1  # GitHub's first repository, which is not called that.
@@ -78,10 +79,15 @@ def starter(
         ref: The full ref.
 
     Raises:
-        ValueError: A repository without its id, or an id without its repository.
+        ValueError: A repository without its id, or an id without its repository; a text that no policy takes.
     """
     if (repository is None) != (repository_id is None):
         raise ValueError("a repository goes with its id")
+    if repository is not None:
+        grammar.github_repository(repository)
+    if workflow is not None:
+        grammar.workflow(workflow)
+    grammar.ref(ref)
     return _TEXT.format(
         channel=channel,
         name=channel.url.rpartition("/")[2],

@@ -1,0 +1,85 @@
+"""Trust on first use: see who signed what, and propose a policy from it.
+
+Owns `observe` and `observe_channel`. What they give is authenticated; what a policy makes of it is `policy.learn`.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from condattest.errors import Malformed, Misuse
+from condattest.formats import publish, repodata, statement
+from condattest.model.artifact import Artifact
+from condattest.model.channel import Channel
+from condattest.model.evidence import Evidence
+from condattest.operations import attestations, judgement
+from condattest.operations.attestations import Collected
+from condattest.operations.targets import DigestTarget, FileTarget, Target, UrlTarget
+from condattest.policy.proposals import Observed
+from condattest.signatures.trust_root import TrustRoot
+from condattest.transport import files
+from condattest.transport.on_demand import Source
+
+
+def observe(target: Target, channel: Channel | None, trust: TrustRoot, fetcher: Source) -> Observed:
+    """Authenticate what is beside a file, or what the index advertises for a URL.
+
+    Args:
+        target: A file or a URL.
+        channel: Where the package comes from; None: as the URL or the signed statement says.
+        trust: The trust root.
+        fetcher: For URLs.
+
+    Raises:
+        Misuse: Nothing says which channel it is about, or the target is a bare digest.
+        Malformed, Unavailable, LocalFailure: What is there is not what it should be, or could not be had.
+    """
+    match target:
+        case FileTarget(path=path, file=file):
+            with files.open_once(path) as opened:
+                artifact = Artifact(file, files.hash_file(opened))
+            collected = attestations.beside(path, style="cep50")
+            evidence = _proved(collected, trust)
+            where = channel or _signed_channel(evidence)
+            if where is None:
+                raise Misuse(f"{target}: nothing says which channel it is from", hint="add --channel URL")
+            return Observed(artifact, where, evidence)
+        case UrlTarget(channel=own, subdir=subdir, file=file):
+            record, collected = attestations.in_channel(own, subdir, file, fetcher)
+            return Observed(_artifact(record, subdir), channel or own, _proved(collected, trust))
+        case DigestTarget():
+            raise Misuse(f"{target}: expected a package file, its URL, or a channel's URL")
+
+
+def observe_channel(channel: Channel, subdirs: Sequence[str], trust: TrustRoot, fetcher: Source) -> Iterator[Observed]:
+    """Authenticate every attestation that a channel's index advertises, without downloading packages.
+
+    Raises:
+        Malformed, Unavailable: As for `observe`.
+    """
+    for subdir in subdirs:
+        base = f"{channel.url}/{subdir}"
+        url, data = attestations.monolith(base, fetcher)
+        for record in repodata.attested(data, where=url):
+            collected = attestations.advertised(base, record, fetcher)
+            yield Observed(_artifact(record, subdir), channel, _proved(collected, trust))
+
+
+def _artifact(record: repodata.Record, subdir: str) -> Artifact:
+    if record.sha256 is None:
+        raise Malformed(attestations.no_digest(subdir, record.file))
+    return Artifact(record.file, record.sha256, subdir)
+
+
+def _proved(collected: Collected, trust: TrustRoot) -> tuple[Evidence, ...]:
+    evidence, _ = judgement.authenticate_all(collected, [trust])
+    return evidence
+
+
+def _signed_channel(evidence: Sequence[Evidence]) -> Channel | None:
+    for each in evidence:
+        try:
+            said = publish.parse(statement.parse(each.payload_type, each.payload))
+        except Malformed:
+            continue  # Of another kind: it says nothing of channels.
+        if said.target_channel is not None:
+            return said.target_channel
+    return None
