@@ -276,7 +276,7 @@ def test_a_bundle_of_another_version_is_refused(media_type):
     ],
 )
 def test_base64_with_a_second_spelling_is_refused(path, spoil):
-    """Lenient decoders skip junk, so one signature has many texts and a revoked bundle comes back with another digest."""
+    """Lenient decoders skip junk, so one signature has many texts, and a bundle many digests."""
     assert refused(changed(path, spoil(value_at(path)))) is Code.BUNDLE_SHAPE
 
 

@@ -12,7 +12,7 @@ from condattest.model.finding import Code
 scalars = (
     st.none()
     | st.booleans()
-    | st.integers(-(2**64), 2**64)
+    | st.integers(-(2**63), 2**64 - 1)
     | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(max_size=10)
 )
@@ -26,19 +26,9 @@ near_json = st.lists(
     st.sampled_from(
         [
             *'{}[]:, \n\t"\\',
-            '"a"',
-            '"a":1',
-            '"\\u0061":2',
-            "NaN",
-            "-Infinity",
-            "1e999",
-            "-0",
-            "1.50",
-            "01",
-            "null",
-            "\ufeff",
+            *('"a"', '"a":1', '"\\u0061":2', "NaN", "-Infinity", "1e999", "-0", "1.50", "01", "null", "true", "/**/"),
+            *("\ufeff", "\0", "\\ud800", '"\\ud83d\\ude00"', '"\\udc00"', "9" * 30),
         ]
-        + ["\\ud800", '"\\ud83d\\ude00"', '"\\udc00"', "9" * 30, "true", "\0", "/**/"]
     ),
     max_size=12,
 ).map(lambda parts: "".join(parts).encode())
@@ -169,7 +159,7 @@ def test_many_brackets_side_by_side_are_not_nesting():
 @pytest.mark.parametrize("digits", ["1" * 5000, "-" + "1" * 5000, "1" * (MAX_INTEGER_DIGITS + 1)])
 def test_an_integer_of_absurd_length_is_refused_without_a_crash(digits):
     """Python raises a bare ValueError at some 4,300 digits, and needs quadratic time before."""
-    assert refused(b'{"a":' + digits.encode() + b"}") == f"an integer of {len(digits)} digits"
+    assert refused(b'{"a":' + digits.encode() + b"}") == f"an integer of {len(digits.removeprefix('-'))} digits"
 
 
 @pytest.mark.parametrize("number", [2**63 - 1, 2**64 - 1, -(2**63)])

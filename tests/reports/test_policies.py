@@ -63,5 +63,5 @@ def test_an_explanation_names_the_field_expected_and_found():
     shown = out.getvalue()
     assert "repository: expected https://github.com/me/other, found https://github.com/me/numbers" in shown
     told = policies.explanation(explanation)
-    assert told["bundles"][0]["signers"][0]["mismatches"][0]["expected"] == "me/other"
+    assert told["bundles"][0]["signers"][0]["mismatches"][0]["expected"] == "https://github.com/me/other"
     json.dumps(told)

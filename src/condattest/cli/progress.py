@@ -6,15 +6,6 @@ from contextlib import contextmanager
 from typing import Final
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    TextColumn,
-    TimeRemainingColumn,
-)
 
 INTERVAL: Final = 10.0
 """Seconds between two lines where there is no terminal."""
@@ -32,7 +23,17 @@ def show(
 ) -> Iterator[Callable[[int], None]]:
     """Yield a function that advances the progress by a count of `unit` (`bytes` are shown as such)."""
     if console.is_terminal:
-        amount: ProgressColumn = DownloadColumn() if unit == "bytes" else MofNCompleteColumn()
+        # Imported here: elsewhere it would only cost start-up time.
+        from rich.progress import (
+            BarColumn,
+            DownloadColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+        )
+
+        amount = DownloadColumn() if unit == "bytes" else MofNCompleteColumn()
         columns = (TextColumn("{task.description}"), BarColumn(), amount, TimeRemainingColumn())
         with Progress(*columns, console=console, transient=True) as bar:
             task = bar.add_task(label, total=total)

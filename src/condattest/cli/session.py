@@ -61,6 +61,8 @@ class Session:
             no_color=plain_only,
             color_system=None if plain_only else "auto",
             highlight=False,
+            markup=False,  # Foreign text is text.
+            emoji=False,
             width=width,
             soft_wrap=not stream.isatty(),
         )

@@ -7,6 +7,7 @@ cannot find is None, and a rule that demands it is then not met.
 Spec: https://slsa.dev/spec/v1.0/provenance
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -16,6 +17,8 @@ from condattest.formats.statement import Statement, Subject
 from condattest.model.finding import Code, Finding
 
 PREDICATE_TYPE: Final = "https://slsa.dev/provenance/v1"
+# An @ before the path belongs to user info, as in ssh://git@host/path; the first one after it begins the ref.
+_SOURCE = re.compile(r"(?P<url>(?:[^/@]*//[^/]*)?[^@]*)(?:@(?P<ref>.*))?", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +76,10 @@ def _source(definition: Mapping[str, Any]) -> tuple[str | None, str | None]:
 
 
 def _split(uri: str) -> tuple[str, str | None]:
-    plain, _, ref = uri.removeprefix("git+").partition("@")
-    return plain.removesuffix(".git"), ref or None
+    match = _SOURCE.fullmatch(uri.removeprefix("git+"))
+    if match is None:
+        return uri, None
+    return match["url"].removesuffix(".git"), match["ref"] or None
 
 
 def _object(parent: Mapping[str, Any], key: str, where: str) -> Mapping[str, Any]:

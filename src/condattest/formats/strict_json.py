@@ -7,6 +7,7 @@ bytes after the value. Python's own decoder takes the last of two equal keys, an
 
 import json
 import math
+import re
 from collections.abc import Iterator
 from typing import Any, Final, NoReturn
 
@@ -16,7 +17,10 @@ from condattest.model.finding import Code, Finding
 MAX_DEPTH: Final = 64
 """Levels of nesting; a Sigstore bundle has 7."""
 MAX_INTEGER_DIGITS: Final = 20
-"""Digits of the largest 64-bit integers, with room for a sign."""
+"""Digits of the largest 64-bit integer."""
+
+
+_SURROGATE_ESCAPE: Final = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 class _Refused(ValueError):
@@ -78,8 +82,9 @@ def _no_constant(text: str) -> NoReturn:
 
 
 def _bounded_int(text: str) -> int:
-    if len(text) > MAX_INTEGER_DIGITS:
-        raise _Refused(f"an integer of {len(text)} digits")
+    digits = len(text.lstrip("-"))
+    if digits > MAX_INTEGER_DIGITS:
+        raise _Refused(f"an integer of {digits} digits")
     return int(text)
 
 
@@ -92,7 +97,7 @@ def _finite_float(text: str) -> float:
 
 def _check_depth_and_text(value: object, text: str) -> None:
     # UTF-8 holds no surrogates, so only an escape can bring one in; and few brackets cannot nest deeply.
-    if text.count("{") + text.count("[") <= MAX_DEPTH and "\\u" not in text:
+    if text.count("{") + text.count("[") <= MAX_DEPTH and _SURROGATE_ESCAPE.search(text) is None:
         return
     pending: list[tuple[object, int]] = [(value, 1)]
     while pending:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from condattest.errors import LocalFailure, Misuse, PolicyInvalid
-from condattest.policy import discovery, load, rules
+from condattest.policy import discovery, rules
 from condattest.policy.rules import Policy
 from condattest.signatures.trust_root import TrustRoot
 from condattest.transport import files
@@ -52,6 +52,9 @@ def read(path: Path, *, now: datetime) -> Loaded:
         Misuse: It is no file, or a trust root that it names is not one.
         LocalFailure: It cannot be read.
     """
+    # Imported here: without a policy file, the models that read one would cost a tenth of a short command's time.
+    from condattest.policy import load
+
     data = _bytes(path)
     policy = load.parse(data, where=str(path), now=now)
     named = [rule.trusted_root for rule in policy.rules] + [patch.trusted_root for patch in policy.patches]

@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from cryptography import x509
+from rfc3161_client import VerifierBuilder
+from rfc3161_client.verify import Verifier as TokenVerifier
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -35,11 +37,12 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class TimeStampAuthority:
-    """One RFC 3161 authority: its name, its chain from leaf to root, its window."""
+    """One RFC 3161 authority: its name, its chain from leaf to root, its window, and what verifies its tokens."""
 
     name: str
     certificates: tuple[x509.Certificate, ...]
     window: Window
+    verifier: TokenVerifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,9 @@ def read(document: Mapping[str, Any]) -> Authorities:
     for raw in document.get("timestampAuthorities", []):
         certificates = tuple(_certificates(raw))
         if len(certificates) >= 2:  # A leaf and its root at the least; sigstore passes over shorter chains too.
-            stamps.append(TimeStampAuthority(_name(raw), certificates, _window(raw.get("validFor"))))
+            leaf, *intermediates, root = certificates
+            verifier = VerifierBuilder(tsa_certificate=leaf, intermediates=intermediates, roots=[root]).build()
+            stamps.append(TimeStampAuthority(_name(raw), certificates, _window(raw.get("validFor")), verifier))
     return Authorities(
         certificate=tuple(
             CertificateAuthority(_name(raw), frozenset(map(_key_id, _certificates(raw))), _window(raw.get("validFor")))

@@ -12,11 +12,12 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from importlib import resources
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
+
+import sigstore
 
 from condattest.errors import Unavailable
 from condattest.model.finding import Code, Finding
@@ -40,7 +41,8 @@ class Instance:
 
     def shipped(self, file: str) -> bytes:
         """The file as the installed sigstore has it."""
-        return (resources.files("sigstore._store") / quote(self.tuf_url, safe="") / file).read_bytes()
+        # By path and not by importlib.resources, whose readers would cost a twentieth of a short command's time.
+        return (Path(sigstore.__file__).parent / "_store" / quote(self.tuf_url, safe="") / file).read_bytes()
 
 
 PRODUCTION: Final = Instance("production", "https://tuf-repo-cdn.sigstore.dev")
@@ -107,9 +109,7 @@ def _age_note(instance: Instance, refreshed: str, reason: str | None) -> tuple[F
 
 
 def _sigstore_version() -> str:
-    from sigstore import __version__
-
-    return __version__
+    return sigstore.__version__
 
 
 def _refreshed_at(folder: Path) -> datetime | None:

@@ -12,7 +12,7 @@ Spec: RFC 3161; https://github.com/sigstore/architecture-docs/blob/main/client-s
 from collections.abc import Sequence
 
 from cryptography import x509
-from rfc3161_client import TimeStampResponse, VerifierBuilder, decode_timestamp_response
+from rfc3161_client import TimeStampResponse, decode_timestamp_response
 from rfc3161_client import VerificationError as TokenRefused
 
 from condattest.model.evidence import VerifiedTime
@@ -65,10 +65,8 @@ def _verify(
 
 
 def _refused_by(authority: TimeStampAuthority, response: TimeStampResponse, signature: bytes) -> str | None:
-    leaf, *intermediates, root = authority.certificates
-    builder = VerifierBuilder(tsa_certificate=leaf, intermediates=intermediates, roots=[root])
     try:
-        builder.build().verify_message(response, signature)
+        authority.verifier.verify_message(response, signature)
     except (TokenRefused, ValueError) as error:
         return f"refused by {authority.name}: {error}"
     return None
