@@ -8,7 +8,7 @@ from condattest.formats import statement as statements
 from condattest.formats.publish import PREDICATE_TYPE, Publish
 from condattest.formats.statement import PAYLOAD_TYPE, Statement, Subject
 from condattest.model.artifact import Artifact, PackageFile, Sha256
-from condattest.model.channel import Channel
+from condattest.model.channel import Channel, canonical
 from condattest.model.finding import Code, Finding
 
 HEX = "0123456789abcdef" * 4
@@ -60,7 +60,7 @@ def test_what_is_stated_reads_back(channel):
 @given(
     st.from_regex(r"[a-z][a-z-]{0,9}-[0-9.]{1,5}-[a-z0-9_]{1,6}\.(conda|tar\.bz2)", fullmatch=True),
     st.binary(min_size=32, max_size=32),
-    st.none() | st.from_regex(r"https://[a-z]{1,8}\.dev(/[a-zA-Z0-9~-]{1,8}){0,3}", fullmatch=True).map(Channel),
+    st.none() | st.from_regex(r"https://[a-z]{1,8}\.dev(/[a-zA-Z0-9~-]{1,8}){0,3}", fullmatch=True).map(canonical),
 )
 def test_every_statement_that_is_made_reads_back(name, digest, channel):
     artifact = Artifact(PackageFile.parse(name), Sha256.of_bytes(digest))

@@ -157,6 +157,7 @@ class TestThreshold:
     def test_one_bundle_twice_is_one(self):
         """The same bundle is listed twice in a sidecar."""
         rejected(judged([published(), published()], by=self.two), Code.MISSING_THRESHOLD)
+        assert len(accepted(judged([published(), published()])).evidence) == 1
 
     def test_a_stranger_does_not_fill_up_the_number(self):
         """The second signature is anybody's."""

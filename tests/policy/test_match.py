@@ -175,6 +175,9 @@ def test_a_workflow_file_of_another_branch_is_not_that_of_the_ref():
     allowed = GitHubSigner(name="x", repository="o/r", ref="refs/heads/main", triggers=("push",))
     seen = github("o/r", trigger="push", reusable=config, build_config_uri=config)
     assert wrong(allowed, seen) == ["workflow"]
+    longer = "https://github.com/o/r/.github/workflows/x.yml@refs/heads/main-evil"
+    seen = github("o/r", trigger="push", reusable=longer, build_config_uri=longer)
+    assert wrong(replace(allowed, workflow=".github/workflows/x.yml"), seen) == ["workflow"]
 
 
 def test_a_san_unlike_the_build_signer_is_a_mismatch():

@@ -35,7 +35,14 @@ from condattest.errors import CondattestError, Misuse
     envvar="CONDATTEST_IDENTITY_TOKEN_FILE",
     help="A file with the OIDC identity token to sign with; - reads it from stdin.",
 )
-@click.option("--jobs", type=click.IntRange(1, 64), default=4, show_default=True, help="Signatures made at a time.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(1, 64),
+    default=4,
+    show_default=True,
+    envvar="CONDATTEST_JOBS",
+    help="Signatures made at a time.",
+)
 @pass_settings
 def command(
     settings: Settings,

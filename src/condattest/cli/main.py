@@ -135,7 +135,7 @@ def _end(argv: Sequence[str], code: int, kind: str, message: str, hint: str) -> 
     from condattest.reports.plain import plain
 
     text, hint = plain(message, lines=True), plain(hint, lines=True)
-    if "--json" in argv or _asks_for_json(argv):
+    if "--json" in argv:
         import json
 
         from condattest.reports import documents
@@ -149,11 +149,6 @@ def _end(argv: Sequence[str], code: int, kind: str, message: str, hint: str) -> 
             err=True,
         )
     return int(code)
-
-
-def _asks_for_json(argv: Sequence[str]) -> bool:
-    pairs = zip(argv, argv[1:], strict=False)
-    return any(pair == ("--report", "json") for pair in pairs) or "--report=json" in argv
 
 
 def _verb(argv: Sequence[str]) -> str:

@@ -74,7 +74,13 @@ def _options() -> list[click.Option]:
             help="A trusted_root.json: verify under it.",
             **shared,
         ),
-        click.Option(["--staging", "staging"], is_flag=True, help="Use Sigstore's staging instance.", **shared),
+        click.Option(
+            ["--staging", "staging"],
+            is_flag=True,
+            envvar="CONDATTEST_STAGING",
+            help="Use Sigstore's staging instance.",
+            **shared,
+        ),
     ]
 
 

@@ -44,8 +44,20 @@ if TYPE_CHECKING:
     show_default=True,
     help="Which sidecars to look for; prefix-v0 reads prefix.dev's older .v0.sigs.",
 )
-@click.option("--no-state", is_flag=True, help="Neither read nor write what this machine has seen of channels; for CI.")
-@click.option("--jobs", type=click.IntRange(1, 64), default=4, show_default=True, help="Targets read at a time.")
+@click.option(
+    "--no-state",
+    is_flag=True,
+    envvar="CONDATTEST_NO_STATE",
+    help="Neither read nor write what this machine has seen of channels; for CI.",
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(1, 64),
+    default=4,
+    show_default=True,
+    envvar="CONDATTEST_JOBS",
+    help="Targets read at a time.",
+)
 @pass_settings
 def command(
     settings: Settings,
