@@ -31,6 +31,16 @@ class CondattestError(Exception):
         super().__init__(message)
         self.hint = hint
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle by state, since constructors differ: work in other processes fails here all the same."""
+        return _revived, (type(self), self.args, self.__dict__)
+
+
+def _revived(kind: type[CondattestError], arguments: tuple[object, ...], state: dict[str, object]) -> CondattestError:
+    error = kind.__new__(kind, *arguments)
+    error.__dict__.update(state)
+    return error
+
 
 class _Found(CondattestError):
     finding: Finding

@@ -1,6 +1,7 @@
 """A verdict for each target, by its own bytes, its attestations and a policy; never one for nothing."""
 
 import functools
+import hashlib
 import http.server
 import json
 import shutil
@@ -19,17 +20,18 @@ from condattest.operations.verify import Question, verify
 from condattest.policy import rules
 from condattest.sandbox import github
 from condattest.transport.fetch import Fetcher
+from condattest.transport.file_memory import FileMemory
 from tests.rehearsal import CHANNEL, NOW, REPOSITORY, a_package, artifact_of, attacker, signed, trust
 
 REQUIRED = rules.for_repository(REPOSITORY)
 
 
-def ask(*texts, policy=REQUIRED, channel=CHANNEL, offline=True, now=NOW, **more):
+def ask(*texts, policy=REQUIRED, channel=CHANNEL, offline=True, now=NOW, memory=None, **more):
     """Verify targets as they stand on the command line, and return the answers."""
     question = Question(policy=policy, channel=channel, **more)
     parsed = [targets.parse(str(text)) for text in texts]
     with Fetcher(offline=offline, attempts=1, deadline=5) as fetcher:
-        return list(verify(parsed, question, trust=trust(), fetcher=fetcher, now=now))
+        return list(verify(parsed, question, trust=trust(), fetcher=fetcher, now=now, memory=memory))
 
 
 def codes(answer):
@@ -67,7 +69,7 @@ def publish(package, folder, channel, **record):
     """Put a signed package, its sidecar and its record into a served channel, as CEP 50 says."""
     shutil.copy(package, folder)
     data = sidecar.dump([signed(package, channel=channel)])
-    digest = __import__("hashlib").sha256(data).hexdigest()
+    digest = hashlib.sha256(data).hexdigest()
     (folder / f"{package.name}.sigs").write_bytes(data)
     (folder / f"{package.name}.sigs.{digest}").write_bytes(data)
     record = {"sha256": artifact_of(package).sha256, "attestations_sha256": digest, **record}
@@ -258,6 +260,52 @@ def test_older_sidecars_are_read_only_when_asked_for(tmp_path, served):
     assert codes(*ask(url, channel=None, offline=False)) == [Code.MISSING_ATTESTATION]
     [answer] = ask(url, channel=None, offline=False, style="prefix-v0")
     assert isinstance(answer.verdict, Accepted)
+
+
+def test_an_older_sidecar_under_an_older_index_is_a_rollback(tmp_path, served):
+    """A mirror serves last month's index with last month's sidecar, without the attestation that was added since."""
+    folder, channel = served
+    package = a_package(tmp_path)
+    url = publish(package, folder, channel)
+    older = (folder / "repodata.json").read_bytes()
+    first = next(folder.glob("*.sigs.*")).read_bytes()
+    data = sidecar.dump([first[1:-1], signed(package, channel=channel)])
+    digest = hashlib.sha256(data).hexdigest()
+    (folder / f"{package.name}.sigs.{digest}").write_bytes(data)
+    record = {"sha256": artifact_of(package).sha256, "attestations_sha256": digest}
+    (folder / "repodata.json").write_text(json.dumps({"packages.conda": {package.name: record}}))
+    memory = FileMemory(tmp_path / "state")
+    assert isinstance(ask(url, channel=None, offline=False, memory=memory)[0].verdict, Accepted)
+    assert memory.save() == ()
+    (folder / "repodata.json").write_bytes(older)
+    fresh = FileMemory(tmp_path / "state")
+    assert codes(*ask(url, channel=None, offline=False, memory=fresh)) == [Code.ROLLBACK]
+    assert isinstance(ask(url, channel=None, offline=False)[0].verdict, Accepted)
+
+
+def test_an_attestation_that_is_stripped_is_a_rollback_too(tmp_path, served):
+    """The index drops the field of a package that was attested before."""
+    folder, channel = served
+    package = a_package(tmp_path)
+    url = publish(package, folder, channel)
+    memory = FileMemory(tmp_path / "state")
+    assert isinstance(ask(url, channel=None, offline=False, memory=memory)[0].verdict, Accepted)
+    record = {"sha256": artifact_of(package).sha256}
+    (folder / "repodata.json").write_text(json.dumps({"packages.conda": {package.name: record}}))
+    found = codes(*ask(url, channel=None, offline=False, memory=memory))
+    assert found == [Code.MISSING_ATTESTATION, Code.ROLLBACK_UNATTESTED]
+
+
+def test_damaged_memory_is_undecided_and_says_how_to_start_afresh(tmp_path, served):
+    """Whoever damages the state must not switch the memory off."""
+    folder, channel = served
+    url = publish(a_package(tmp_path), folder, channel)
+    memory = FileMemory(tmp_path / "state")
+    memory.path(channel).parent.mkdir()
+    memory.path(channel).write_text("{")
+    [answer] = ask(url, channel=None, offline=False, memory=memory)
+    assert isinstance(answer.verdict, Undecided)
+    assert f"delete {memory.path(channel)}" in answer.verdict.findings[0].facts["hint"]
 
 
 def test_the_local_clock_plays_no_part(package):

@@ -15,12 +15,13 @@ from typing import Any, Final
 import msgspec
 
 from condattest.errors import Malformed
-from condattest.formats import compression
+from condattest.formats import compression, strict_json
 from condattest.model.artifact import PackageFile, Sha256
 from condattest.model.finding import Code, Finding
 
 MAX_REPODATA: Final = 1024 * 1024 * 1024
 """Bytes of one repodata.json; the largest public one has some 190 MB."""
+MAX_RECORD: Final = 16 * 1024 * 1024
 MAX_SHARD_INDEX: Final = 64 * 1024 * 1024
 MAX_SHARD: Final = 64 * 1024 * 1024
 _SECTIONS: Final = ("packages", "packages.conda")
@@ -56,6 +57,10 @@ class _Repodata(msgspec.Struct):
     packages_conda: dict[str, msgspec.Raw] = msgspec.field(name="packages.conda", default_factory=dict)
 
 
+class _Field(msgspec.Struct):
+    attestations_sha256: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
 class _ShardInfo(msgspec.Struct):
     shards_base_url: str = ""
 
@@ -75,7 +80,7 @@ def find(data: bytes, file: PackageFile, *, where: str) -> Record | None:
     try:
         parsed = msgspec.json.decode(data, type=_Repodata)
         entries = [section[str(file)] for section in (parsed.packages, parsed.packages_conda) if str(file) in section]
-        values = [msgspec.json.decode(entry) for entry in entries]
+        values = [_entry(entry, where) for entry in entries]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _not_an_index(where, "repodata.json", error) from None
     return _one(values, file, where)
@@ -85,12 +90,15 @@ def attested(data: bytes, *, where: str) -> list[Record]:
     """Return the records of a repodata.json that advertise attestations; raises as `find` does."""
     try:
         parsed = msgspec.json.decode(data, type=_Repodata)
+        both = parsed.packages.keys() & parsed.packages_conda.keys()
         found = []
         for section in (parsed.packages, parsed.packages_conda):
             for name, entry in section.items():
-                if b'"attestations_sha256"' in bytes(entry):
-                    record = _one([msgspec.json.decode(entry)], PackageFile.parse(name), where)
-                    found.extend([record] if record is not None and record.attestations_sha256 is not None else [])
+                if msgspec.json.decode(entry, type=_Field).attestations_sha256 is msgspec.UNSET:
+                    continue
+                record = find(data, PackageFile.parse(name), where=where) if name in both else None
+                record = record or _one([_entry(entry, where)], PackageFile.parse(name), where)
+                found.extend([record] if record is not None and record.attestations_sha256 is not None else [])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
         raise _not_an_index(where, "repodata.json", error) from None
     return found
@@ -123,6 +131,11 @@ def parse_shard_index(data: bytes, *, where: str) -> ShardIndex:
     if parsed.version != 1:
         raise _not_an_index(where, "a shard index", ValueError(f"version {parsed.version}"))
     return ShardIndex(parsed.info.shards_base_url, parsed.shards)
+
+
+def _entry(raw: msgspec.Raw, where: str) -> Any:
+    # A key twice in a record: two clients would read two digests.
+    return strict_json.parse(bytes(raw), code=Code.NET_UNAVAILABLE, where=where, limit=MAX_RECORD)
 
 
 def _one(values: list[Any], file: PackageFile, where: str) -> Record | None:

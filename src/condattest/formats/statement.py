@@ -87,13 +87,15 @@ def _subject(raw: object, index: int) -> Subject:
 
 
 def dump(statement: Statement) -> bytes:
-    """Return the statement as compact UTF-8 JSON, through in-toto's own message types.
+    """Return the statement as compact UTF-8 JSON, in the order of the specification.
+
+    in-toto's own message types judge it. They do not write it: a protobuf Struct keeps numbers as floats and has no
+    order, and a signed text should be the same each time.
 
     Raises:
         ValueError: in-toto's validation refuses it.
     """
     # Imported here: protobuf costs start-up time that reading does not need.
-    from google.protobuf import json_format
     from in_toto_attestation.v1.resource_descriptor import ResourceDescriptor
     from in_toto_attestation.v1.statement import Statement as Message
 
@@ -102,12 +104,19 @@ def dump(statement: Statement) -> bytes:
         descriptor = ResourceDescriptor(name=subject.name or "", digest=dict(subject.digest))
         descriptor.validate()
         descriptors.append(descriptor.pb)
-    message = Message(descriptors, statement.predicate_type, dict(statement.predicate or {}))
-    if statement.predicate:
-        message.validate()  # It demands a predicate; CEP 27 allows none.
-    document = json_format.MessageToDict(message.pb)  # type: ignore[no-untyped-call]
-    if not statement.predicate:
-        document.pop("predicate", None)
+    # It demands a predicate, and CEP 27 allows none: anything stands for it then.
+    Message(descriptors, statement.predicate_type, dict(statement.predicate or {"": ""})).validate()
+    subjects = [
+        {**({} if each.name is None else {"name": each.name}), "digest": dict(each.digest)}
+        for each in statement.subjects
+    ]
+    document: dict[str, Any] = {
+        "_type": STATEMENT_TYPE,
+        "subject": subjects,
+        "predicateType": statement.predicate_type,
+    }
+    if statement.predicate is not None:
+        document["predicate"] = dict(statement.predicate)
     return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
 
 

@@ -15,6 +15,7 @@ _TOKEN = re.compile(r"/t/[^/\s]+")
 _USER = re.compile(r"(?<=://)[^/\s]*@")  # To the last @: a password may hold one, too.
 _QUERY = re.compile(r"(://[^\s?#]*)\?[^\s#]+")
 _CLEAN = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@%/\[\]-]+", re.ASCII)
+_ESCAPE = re.compile(r"[0-9A-F]{2}")
 _LABEL = re.compile(r"/label/[^/]+$")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -57,7 +58,8 @@ def canonical(text: str) -> Channel:
     Strips credentials and trailing slashes, lowers scheme and host, drops a default port.
 
     Raises:
-        ValueError: Not an http(s) or file URL, or one with `..`, a query, a fragment or control characters.
+        ValueError: Not an http(s) or file URL, or one with `..`, a query, a fragment, control characters, or an escape
+            of a character that needs none (a second spelling of the same URL).
     """
     shown = redact(text)
     if not _CLEAN.fullmatch(text):
@@ -70,8 +72,6 @@ def canonical(text: str) -> Channel:
     scheme = parts.scheme.lower()
     if scheme not in ("http", "https", "file"):
         raise ValueError(f"expected a channel URL (https://host/channel), found {shown!r:.200}")
-    if parts.query or parts.fragment or text.endswith(("?", "#")):
-        raise ValueError(f"expected a channel URL without query or fragment, found {shown!r:.200}")
     host = (parts.hostname or "").lower()
     if (not host) != (scheme == "file"):
         raise ValueError(f"expected a channel URL with a host, found {shown!r:.200}")
@@ -85,6 +85,16 @@ def canonical(text: str) -> Channel:
         host = f"{host}:{port}"
     path = _TOKEN.sub("", parts.path).rstrip("/")
     segments = path.split("/")[1:]
-    if any(segment in ("", ".", "..") or "%2e" in segment.lower() or "%2f" in segment.lower() for segment in segments):
+    if any(segment in ("", ".", "..") for segment in segments):
         raise ValueError(f"expected a channel URL without empty or dot segments, found {shown!r:.200}")
+    if any(not _may_be_escaped(escape) for escape in path.split("%")[1:]):
+        raise ValueError(f"expected a channel URL that escapes no plain characters, found {shown!r:.200}")
     return Channel(f"{scheme}://{host}{path}")
+
+
+def _may_be_escaped(rest: str) -> bool:
+    """Whether what follows a `%` is an escape, in upper case, of a character that could not stand there plainly."""
+    if not _ESCAPE.match(rest):
+        return False
+    character = chr(int(rest[:2], 16))
+    return not (character.isascii() and (character.isalnum() or character in "-._~/\\" or character < " "))

@@ -172,7 +172,7 @@ class _Asking:
         except Unavailable as error:
             verdict = of_outage(error)
         except LocalFailure as error:
-            verdict = Undecided((Finding.of(Code.NET_FILE, target, reason=error),))
+            verdict = Undecided((Finding.of(Code.NET_FILE, target, reason=error, hint=error.hint or None),))
         return Verification(
             target=str(target),
             file=target.file,

@@ -11,6 +11,8 @@ import unicodedata
 from condattest.model.channel import redact
 
 _TOKEN = re.compile(r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
+# Letters and marks that look like nothing: fillers, a blank pattern, joiners, variation selectors.
+_BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0") | {chr(code) for code in range(0xFE00, 0xFE10)}
 _HIDDEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 
 
@@ -23,6 +25,8 @@ def plain(text: object, *, lines: bool = False) -> str:
 
 
 def _shown(character: str, *, lines: bool) -> str:
-    if (lines and character == "\n") or unicodedata.category(character) not in _HIDDEN:
+    if lines and character == "\n":
+        return character
+    if unicodedata.category(character) not in _HIDDEN and character not in _BLANK:
         return character
     return character.encode("unicode_escape").decode("ascii")
