@@ -38,7 +38,7 @@ def test_a_vector_gives_its_exact_verdict(slug, trust):
         found = attestations.given([FOLDER / slug / "attestation.json"])
         verdict = judgement.authenticate_and_decide(
             found, Artifact.parse(case["artifact"]), channel, policy_of(case), trust, now=case["now"]
-        )
+        ).verdict
     except Malformed as error:
         verdict = Rejected((error.finding,))
     name = {Accepted: "accepted", Rejected: "rejected", Undecided: "undecided"}[type(verdict)]

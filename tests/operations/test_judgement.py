@@ -48,7 +48,7 @@ def test_a_good_bundle_beside_a_bad_one_is_accepted_with_a_note(tmp_path):
     good, bad = signed(package), signed(package, by=attacker())
     verdict = judgement.authenticate_and_decide(
         collected(bad, good), artifact_of(package), CHANNEL, REQUIRED, trust(), now=NOW
-    )
+    ).verdict
     assert isinstance(verdict, Accepted)
     [note] = verdict.notes
     assert (note.code, note.facts["failed"]) == (Code.SIDECAR_ELEMENT, "CRYPTO")
@@ -63,7 +63,7 @@ def test_a_rule_s_own_root_is_the_only_one_that_counts(tmp_path):
     for by, expected in ((attacker(), Accepted), (sandbox(), Rejected)):
         found = collected(signed(package, by=by))
         for channel in (CHANNEL, None):
-            verdict = judgement.authenticate_and_decide(found, artifact, channel, own, trust(), roots, now=NOW)
+            verdict = judgement.authenticate_and_decide(found, artifact, channel, own, trust(), roots, now=NOW).verdict
             assert isinstance(verdict, expected), (by is attacker(), channel)
 
 
@@ -73,7 +73,7 @@ def test_a_cool_down_counts_from_the_verified_time(tmp_path):
     for age, expected in ((timedelta(hours=23), Rejected), (timedelta(hours=25), Accepted)):
         verdict = judgement.authenticate_and_decide(
             found, artifact, CHANNEL, policy('min-age = "24h"'), trust(), now=NOW + age
-        )
+        ).verdict
         assert isinstance(verdict, expected)
 
 
@@ -83,7 +83,7 @@ def test_the_index_s_time_can_only_lengthen_a_cool_down(tmp_path):
     for indexed, expected in ((later, Rejected), (NOW - timedelta(days=900), Accepted)):
         verdict = judgement.authenticate_and_decide(
             found, artifact, CHANNEL, policy('min-age = "24h"'), trust(), now=later, indexed_at=indexed
-        )
+        ).verdict
         assert isinstance(verdict, expected)
 
 

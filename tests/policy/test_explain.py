@@ -1,8 +1,8 @@
 """An explanation shows the same verdict, and every step that led to it."""
 
 from condattest.model.finding import Code
-from condattest.policy.decide import decide
-from condattest.policy.explain import explain
+from condattest.policy import explain as steps
+from condattest.policy.decide import decide, judge
 from condattest.policy.rules import EmailSigner, GitHubSigner, Policy, Rule
 from tests.policy.made_evidence import CHANNEL, NOW, OTHER, ZLIB, github, published
 
@@ -16,6 +16,12 @@ POLICY = Policy(
         Rule(name="rule 3", channel=OTHER, signers=(PERSON,)),
     ),
 )
+
+
+def explain(policy, artifact, channel, evidence, failures, *, now):
+    """Judge, and tell the steps."""
+    judgement = judge(policy, artifact, channel, evidence, failures, now=now)
+    return steps.explain(judgement, policy, artifact, failures)
 
 
 def test_each_signer_and_each_field_is_shown():

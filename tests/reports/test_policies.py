@@ -9,7 +9,7 @@ from condattest.model.artifact import Artifact
 from condattest.model.channel import Channel
 from condattest.model.finding import Code, Finding
 from condattest.policy.decide import judge
-from condattest.policy.explain import of_judgement
+from condattest.policy.explain import explain as steps_of
 from condattest.policy.match import Mismatch
 from condattest.policy.proposals import (
     AttestationLost,
@@ -57,7 +57,7 @@ def test_an_explanation_names_the_field_expected_and_found():
     evidence = authenticate(sandbox().sign_statement(payload_for(ARTIFACT), github("me/numbers")), trust())
     policy = for_repository("me/other")
     judgement = judge(policy, ARTIFACT, CHANNEL, [evidence], [], now=NOW)
-    explanation = of_judgement(judgement, policy, ARTIFACT, ())
+    explanation = steps_of(judgement, policy, ARTIFACT, ())
     out = io.StringIO()
     policies.explain(Console(file=out, width=400), judgement.verdict, explanation)
     shown = out.getvalue()

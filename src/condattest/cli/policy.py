@@ -221,7 +221,7 @@ def explain(settings: Settings, /, target: str, channel: str | None, **who: Any)
     from condattest.cli import exits
     from condattest.operations import targets
     from condattest.operations.verify import Question, verify
-    from condattest.policy.explain import of_judgement
+    from condattest.policy.explain import explain as steps_of
 
     session = Session(settings)
     required = requirement(session, who)
@@ -230,7 +230,7 @@ def explain(settings: Settings, /, target: str, channel: str | None, **who: Any)
         [answer] = verify([targets.parse(target)], question, trust=session.trust, fetcher=fetcher, now=session.now)
     judged = answer.judged
     explanation = (
-        None if judged is None else of_judgement(judged.judgement, required.policy, judged.artifact, judged.failures)
+        None if judged is None else steps_of(judged.judgement, required.policy, judged.artifact, judged.failures)
     )
     code = exits.of_verdicts([answer.verdict])
     content = documents.document(

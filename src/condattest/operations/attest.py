@@ -161,7 +161,7 @@ def _check(order: Order, bundle: bytes, channel: Channel | None, trust: TrustRoo
         raise NotAuthenticated(error.finding) from None
     verdict = judgement.authenticate_and_decide(
         collected, order.artifact, channel, rules.nobody_required(), trust, now=now
-    )
+    ).verdict
     match verdict:
         case Undecided(findings=findings, seen=(evidence,)) if all(finding.code in _CLEAN for finding in findings):
             return evidence

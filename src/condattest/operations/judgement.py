@@ -1,11 +1,12 @@
 """From bundles to a verdict, and from what went wrong to one.
 
-Owns `authenticate_and_decide`, `with_metadata`, `of_finding` and `of_outage`. Whatever could not be had is undecided;
-whatever is wrong is rejected; nothing is passed over.
+Owns `authenticate_and_decide`, `Judged`, `with_metadata`, `of_finding` and `of_outage`. Whatever could not be had is
+undecided; whatever is wrong is rejected; nothing is passed over.
 """
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO, Final
 
@@ -28,6 +29,20 @@ MAX_SCANNED: Final = 64 * 1024**2
 _NO_ROOTS: Final[Mapping[str, TrustRoot]] = {}
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """How a policy judged an artifact, and why bundles were not authenticated."""
+
+    artifact: Artifact
+    judgement: Judgement
+    failures: tuple[Finding, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict."""
+        return self.judgement.verdict
+
+
 def authenticate_and_decide(
     collected: Collected,
     artifact: Artifact,
@@ -38,7 +53,7 @@ def authenticate_and_decide(
     *,
     now: datetime,
     indexed_at: datetime | None = None,
-) -> Verdict:
+) -> Judged:
     """Authenticate each bundle, and let the policy decide on what that gives.
 
     Args:
@@ -51,23 +66,9 @@ def authenticate_and_decide(
         now: The time at which policy is judged.
         indexed_at: The index's own time for the artifact, unsigned.
     """
-    return explained(collected, artifact, channel, policy, trust, roots, now=now, indexed_at=indexed_at)[0].verdict
-
-
-def explained(
-    collected: Collected,
-    artifact: Artifact,
-    channel: Channel | None,
-    policy: Policy,
-    trust: TrustRoot,
-    roots: Mapping[str, TrustRoot] = _NO_ROOTS,
-    *,
-    now: datetime,
-    indexed_at: datetime | None = None,
-) -> tuple[Judgement, tuple[Finding, ...]]:
-    """As `authenticate_and_decide`, with how the verdict came about, and why bundles were not authenticated."""
     evidence, failures = authenticate_all(collected, _candidates(artifact, channel, policy, trust, roots))
-    return judge(policy, artifact, channel, evidence, failures, now=now, indexed_at=indexed_at), failures
+    judgement = judge(policy, artifact, channel, evidence, failures, now=now, indexed_at=indexed_at)
+    return Judged(artifact, judgement, failures)
 
 
 def authenticate_all(

@@ -27,9 +27,8 @@ from condattest.model.finding import Code, Finding
 from condattest.model.verdict import Accepted, Rejected, Undecided, Verdict
 from condattest.operations import attestations
 from condattest.operations.attestations import Collected, Style
-from condattest.operations.judgement import explained, of_finding, of_outage, with_metadata
+from condattest.operations.judgement import Judged, authenticate_and_decide, of_finding, of_outage, with_metadata
 from condattest.operations.targets import DigestTarget, FileTarget, Target, UrlTarget
-from condattest.policy.decide import Judgement
 from condattest.policy.rules import Policy, Rule
 from condattest.signatures.trust_root import TrustRoot
 from condattest.transport import files
@@ -85,22 +84,13 @@ class Verification:
     sha256: Sha256 | None
     channel: Channel | None
     attestations: tuple[str, ...]
-    judged: "Judged | None"
+    judged: Judged | None
     verdict: Verdict
 
     @property
     def rule(self) -> Rule | None:
         """The policy's rule that applied, if one did."""
         return None if self.judged is None else self.judged.judgement.rule
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """How the policy judged an artifact, and why bundles were not authenticated."""
-
-    artifact: Artifact
-    judgement: Judgement
-    failures: tuple[Finding, ...]
 
 
 def verify(
@@ -269,7 +259,7 @@ class _Asking:
 
     def _decide(self, collected: Collected, artifact: Artifact, known: "_Known", record: "Record | None") -> Verdict:
         known.places = collected.places
-        judgement, failures = explained(
+        known.judged = authenticate_and_decide(
             collected,
             artifact,
             known.channel,
@@ -279,8 +269,7 @@ class _Asking:
             now=self.now,
             indexed_at=None if record is None else _moment(record.indexed_timestamp),
         )
-        known.judged = Judged(artifact, judgement, failures)
-        return judgement.verdict
+        return known.judged.verdict
 
     def _download(self, url: str, to: BinaryIO) -> Sha256:
         digest = hashlib.sha256()
@@ -299,7 +288,7 @@ class _Known:
     channel: Channel | None
     sha256: Sha256 | None = None
     places: tuple[str, ...] = ()
-    judged: "Judged | None" = None
+    judged: Judged | None = None
 
 
 def _says_where(question: Question) -> bool:

@@ -6,14 +6,13 @@ what `decide` did, with the steps kept.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from condattest.model.artifact import Artifact
 from condattest.model.channel import Channel
 from condattest.model.evidence import Evidence
 from condattest.model.finding import Finding
 from condattest.model.verdict import Verdict
-from condattest.policy.decide import Judgement, judge
+from condattest.policy.decide import Judgement
 from condattest.policy.match import Mismatch
 from condattest.policy.rules import Policy, Rule
 
@@ -53,26 +52,8 @@ class Explanation:
     failures: tuple[Finding, ...]
 
 
-def explain(
-    policy: Policy,
-    artifact: Artifact,
-    channel: Channel | None,
-    evidence: Sequence[Evidence],
-    failures: Sequence[Finding],
-    *,
-    now: datetime,
-    indexed_at: datetime | None = None,
-    first_seen: datetime | None = None,
-) -> Explanation:
-    """Judge as `decide` does and keep the steps; the arguments are the same."""
-    judgement = judge(
-        policy, artifact, channel, evidence, failures, now=now, indexed_at=indexed_at, first_seen=first_seen
-    )
-    return of_judgement(judgement, policy, artifact, failures)
-
-
-def of_judgement(judgement: Judgement, policy: Policy, artifact: Artifact, failures: Sequence[Finding]) -> Explanation:
-    """Explain a judgement that was made already.
+def explain(judgement: Judgement, policy: Policy, artifact: Artifact, failures: Sequence[Finding]) -> Explanation:
+    """Tell the steps of a judgement.
 
     `passed_over` names the rules that would have been about the package too, and gave way to a more exact one.
     """
