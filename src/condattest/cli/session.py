@@ -54,7 +54,7 @@ class Session:
         forced = color == "always" or (color == "auto" and bool(os.environ.get("FORCE_COLOR")))
         plain_only = color == "never" or (color == "auto" and bool(os.environ.get("NO_COLOR")))
         # Not on a terminal: no wrapping that would break what a log is searched for.
-        width = None if stream.isatty() else 160
+        width = None if stream.isatty() else 240
         return Console(
             stderr=stderr,
             force_terminal=True if forced else None,
