@@ -4,13 +4,15 @@ from datetime import UTC, datetime
 
 from condattest.errors import Unavailable
 from condattest.operations.diagnose import diagnose
+from condattest.operations.policy_file import Loaded
+from condattest.policy.rules import for_repository
 from tests.rehearsal import trust
 
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
 
 
-def checks(environ=None, *, interactive=False, now=NOW, root=trust):
-    found = diagnose(environ=environ or {}, interactive=interactive, now=now, trust=root)
+def checks(environ=None, *, interactive=False, now=NOW, root=trust, policy=lambda: None):
+    found = diagnose(environ=environ or {}, interactive=interactive, now=now, trust=root, policy=policy)
     return {check.name: check for check in found}
 
 
@@ -26,6 +28,12 @@ def test_a_trust_root_that_cannot_be_had_is_a_failure():
     check = checks(root=fails)["trust root"]
     assert (check.state, "down" in check.found) == ("failed", True)
     assert check.advice
+
+
+def test_a_policy_that_applies_is_named():
+    loaded = Loaded(for_repository("me/numbers"))
+    assert checks(policy=lambda: loaded)["policy"].found.startswith("--repository me/numbers, 1 rules")
+    assert checks()["policy"].state == "ok"
 
 
 def test_identities_are_told_by_the_environment():

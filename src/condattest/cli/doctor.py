@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.text import Text
 
 from condattest.cli.exits import Exit
+from condattest.cli.requirement import read_policy
 from condattest.cli.session import Session
 from condattest.cli.settings import Command, Settings, pass_settings
 from condattest.operations.diagnose import diagnose
@@ -19,7 +20,7 @@ _STYLES = {"ok": "green", "warning": "yellow", "failed": "bold red"}
 @click.command("doctor", cls=Command, examples=["condattest doctor", "condattest doctor --offline --json"])
 @pass_settings
 def command(settings: Settings, /) -> int:
-    """Tell what works here: libraries, clock, trust root, cache, signing identity, conda. Changes nothing."""
+    """Tell what works here: libraries, clock, trust root, cache, policy, signing identity, conda. Changes nothing."""
     session = Session(settings)
     checks = list(
         diagnose(
@@ -27,6 +28,7 @@ def command(settings: Settings, /) -> int:
             interactive=session.is_interactive,
             now=session.now,
             trust=lambda: session.trust,
+            policy=lambda: read_policy(session, None),
         )
     )
     failed = any(check.state == "failed" for check in checks)

@@ -28,10 +28,10 @@ def show(settings: Settings, /) -> int:
     trust = session.trust
     found = trust.authorities
     rows = [
-        *(("certificate authority", each.name, str(each.window)) for each in found.certificate),
-        *(("transparency log", each.name, str(each.window)) for each in found.logs.values()),
-        *(("CT log", each.name, str(each.window)) for each in found.ct_logs.values()),
-        *(("time-stamp authority", each.name, str(each.window)) for each in found.time_stamp),
+        *(("certificate authority", each.name, each.window) for each in found.certificate),
+        *(("transparency log", each.name, each.window) for each in found.logs.values()),
+        *(("CT log", each.name, each.window) for each in found.ct_logs.values()),
+        *(("time-stamp authority", each.name, each.window) for each in found.time_stamp),
     ]
 
     def terminal(console: Console) -> None:
@@ -50,7 +50,15 @@ def show(settings: Settings, /) -> int:
         name=plain(trust.name),
         sha256=trust.sha256,
         canSign=trust.can_sign,
-        authorities=[{"kind": kind, "name": plain(name), "window": window} for kind, name, window in rows],
+        authorities=[
+            {
+                "kind": kind,
+                "name": plain(name),
+                "from": documents.time(window.start),
+                "until": None if window.end is None else documents.time(window.end),
+            }
+            for kind, name, window in rows
+        ],
         notes=[documents.finding(note) for note in trust.notes],
     )
     session.render(content, terminal)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from condattest.errors import CondattestError
+from condattest.operations.policy_file import Loaded
 from condattest.signatures import identity
 from condattest.signatures.refresh import default_cache
 from condattest.signatures.trust_root import TrustRoot
@@ -35,13 +36,19 @@ class Check:
 
 
 def diagnose(
-    *, environ: Mapping[str, str], interactive: bool, now: datetime, trust: Callable[[], TrustRoot]
+    *,
+    environ: Mapping[str, str],
+    interactive: bool,
+    now: datetime,
+    trust: Callable[[], TrustRoot],
+    policy: Callable[[], Loaded | None],
 ) -> Iterator[Check]:
     """Run every check, in the order in which their failures explain each other."""
     yield _libraries()
     yield _clock(now)
     yield _trust(trust)
     yield _cache(default_cache())
+    yield _policy(policy)
     yield _identity(environ, interactive)
     yield _conda()
 
@@ -86,6 +93,18 @@ def _cache(folder: Path) -> Check:
     if os.access(place, os.W_OK):
         return Check("cache", "ok", str(folder))
     return Check("cache", "warning", f"{folder} cannot be written", "the trust root is fetched anew in each run")
+
+
+def _policy(read: Callable[[], Loaded | None]) -> Check:
+    try:
+        loaded = read()
+    except CondattestError as error:
+        return Check("policy", "failed", str(error), error.hint or "condattest policy check FILE tells every error")
+    if loaded is None:
+        advice = "verify asks for --repository, --identity or --policy then; condattest policy init writes one"
+        return Check("policy", "ok", "no policy file of the user's or the system's", advice)
+    found = loaded.policy
+    return Check("policy", "ok", f"{found.source}, {len(found.rules)} rules, sha256 {found.sha256}")
 
 
 def _identity(environ: Mapping[str, str], interactive: bool) -> Check:

@@ -32,7 +32,7 @@ class Window:
         return self.start <= at and (self.end is None or at < self.end)
 
     def __str__(self) -> str:
-        return f"{self.start.isoformat()} to {self.end.isoformat() if self.end else 'now'}"
+        return f"{_shown(self.start)} to {_shown(self.end) if self.end else 'now'}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +142,10 @@ def _window(raw: Mapping[str, Any] | None) -> Window:
         return Window()
     start, end = raw.get("start"), raw.get("end")
     return Window(_EPOCH if start is None else _time(start), None if end is None else _time(end))
+
+
+def _shown(at: datetime) -> str:
+    return at.isoformat().replace("+00:00", "Z")
 
 
 def _time(text: str) -> datetime:
