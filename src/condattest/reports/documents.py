@@ -101,6 +101,7 @@ def verifications(answers: "Sequence[Verification]") -> dict[str, Any]:
             "channel": None if answer.channel is None else answer.channel.url,
             "attestations": [plain(place) for place in answer.attestations],
             **verdict(answer.verdict),
+            "rule": None if answer.rule is None else plain(answer.rule.name),
         }
         for answer in answers
     ]

@@ -34,7 +34,9 @@ def sentence(finding: Finding) -> str:
     if finding.where:
         parts.append(f"({plain(finding.where)})")
     facts = dict(finding.facts)
-    expected, found = facts.pop("expected", None), facts.pop("found", None)
+    expected, found, field = facts.pop("expected", None), facts.pop("found", None), facts.pop("field", None)
+    if field is not None:
+        parts.append(f"in {plain(field)}")
     tail = []
     if expected is not None:
         tail.append(f"expected {plain(expected)}")

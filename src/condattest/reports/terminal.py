@@ -40,7 +40,7 @@ def verifications(console: Console, answers: "Sequence[Verification]", *, verbos
             Text(plain(answer.target)),
             Text(plain(first.signer) if first else "-"),
             Text(_when(first) if first else "-"),
-            Text(plain(rule or "-")),
+            Text(plain(rule or (answer.rule.name if answer.rule else "-"))),
         )
     console.print(table)
     for answer in answers:
