@@ -81,6 +81,13 @@ def test_an_internal_error_is_70_and_a_document(run, monkeypatch):
     assert "\x1b" not in ran.out + ran.err
 
 
+def test_a_folder_that_cannot_be_made_is_undecided_and_not_internal(run):
+    for arguments in (["demo", "--dir", "/proc/demo"], ["sandbox", "serve", "--dir", "/proc/sandbox"]):
+        ran = run(*arguments, "--json")
+        assert ran.code == 3
+        assert ran.json["error"]["kind"] == "LocalFailure"
+
+
 def test_a_closed_pipe_is_not_success(tmp_path):
     """`condattest ... | head` must not say that all is well when nothing was read."""
     reading, writing = os.pipe()

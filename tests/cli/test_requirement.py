@@ -23,6 +23,7 @@ def test_each_way_to_say_it_makes_a_policy():
     "given",
     [
         {"identity": "x"},
+        {"identity": "", "issuer": ""},
         {"issuer": "https://x"},
         {"workflow": "x"},
         {"ref": "refs/heads/main"},

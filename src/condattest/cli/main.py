@@ -110,6 +110,10 @@ def run(argv: Sequence[str]) -> int:
         # Whoever read stdout has gone: say nothing more, and do not say that all is well.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 70
+    except OSError as error:
+        # A disk that is full, a folder that cannot be written, a port that is taken: the machine's fault, not ours.
+        what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        return _end(argv, 3, "LocalFailure", what, "name another folder or port, or make room")
     except Exception as error:  # The last resort: an internal error is an exit code, and JSON where JSON was asked for.
         return _internal(error, argv, settings)
     return outcome if isinstance(outcome, int) else 0

@@ -87,6 +87,8 @@ def requirement(session: Session, options: dict[str, Any]) -> Requirement:
     if (identity is None) != (issuer is None):
         missing = "--issuer" if issuer is None else "--identity"
         raise Misuse(f"{missing} is missing: an identity means nothing without the issuer that vouched for it")
+    if identity is not None and not (identity and issuer):
+        raise Misuse("--identity and --issuer must not be empty")
     if (workflow or ref) and repository is None:
         raise Misuse("--workflow and --ref go with --repository")
     if sum(each is not None for each in (repository, identity, policy_file)) > 1:
