@@ -2,6 +2,7 @@
 
 import json
 import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -74,6 +75,17 @@ def test_a_token_of_another_sandbox_is_refused_in_fulcios_words(running):
     token = Sandbox().token(github(REPOSITORY))
     with pytest.raises(ServiceFailed, match="HTTP 40"):
         list(Signing(trust, lambda: Token(token, source="the test")).sign([statement(1)], jobs=1))
+
+
+def test_a_clock_that_is_ahead_ends_with_advice():
+    """Each certificate is over before it comes; asking for ever would not help."""
+    with Sandbox(now=lambda: datetime.now(UTC) - timedelta(minutes=20)).serve() as behind:
+        trust = TrustRoot.from_json(behind.trust_config_json().encode(), name="sandbox")
+        token = behind.sandbox.token(github(REPOSITORY), lifetime=timedelta(hours=1))
+        session = Signing(trust, lambda: Token(token, source="the test"))
+        [outcome] = [each.outcome for each in session.sign([statement(1)], jobs=1)]
+    assert isinstance(outcome, ServiceFailed)
+    assert "clock" in outcome.hint
 
 
 def test_nothing_to_sign_gives_nothing(running):

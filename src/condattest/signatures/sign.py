@@ -34,6 +34,8 @@ ATTEMPTS: Final = 3
 _SERVICE_ERRORS: Final = (requests.RequestException, FulcioClientError, RekorClientError)
 _MAX_WORDS: Final = 500
 _POLL: Final = 0.2
+_RENEWALS: Final = 3
+"""Certificates for one signature: with a clock that is ahead, each one has expired when it comes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,7 @@ class Signing:
 
     def _sign_once(self, statement: bytes) -> bytes:
         signer = self._signer
-        while True:
+        for _ in range(_RENEWALS):
             if signer is None:
                 signer = self._renew(None)
             try:
@@ -141,6 +143,11 @@ class Signing:
             if self._stamp_urls and bundle.verification_material.timestamp_verification_data is None:
                 raise _StampMissing(self._stamp_urls[0])
             return bundle.to_json().encode()
+        raise ServiceFailed(
+            self._fulcio_url,
+            "each certificate had expired when it came",
+            hint="check this machine's clock: condattest doctor",
+        )
 
     def _renew(self, used: Signer | None) -> Signer:
         """Return a signer with a fresh certificate; of several threads whose signer expired, one asks."""
