@@ -29,6 +29,8 @@ MAX_AGE: Final = timedelta(days=1)
 """Age at which a cached root is refreshed."""
 _ROOT, _CONFIG = "trusted_root.json", "signing_config.v0.2.json"
 _STAMP = "refreshed"
+_TIMEOUT: Final = 10
+"""Seconds without an answer: a network that drops packets must not hold up every verification for long."""
 _log = logging.getLogger(__name__)
 
 
@@ -122,8 +124,8 @@ def _refreshed_at(folder: Path) -> datetime | None:
 def _refresh(instance: Instance, folder: Path, bootstrap: bytes | None, now: datetime | None) -> tuple[bytes, bytes]:
     # Imported here: TUF's client and its HTTP stack are needed once a day.
     from tuf.api.exceptions import DownloadError, RepositoryError
-    from tuf.ngclient.config import UpdaterConfig
     from tuf.ngclient.updater import Updater
+    from tuf.ngclient.urllib3_fetcher import Urllib3Fetcher
 
     with _writable(folder) as place:
         metadata, targets = place / "metadata", place / "targets"
@@ -135,7 +137,7 @@ def _refresh(instance: Instance, folder: Path, bootstrap: bytes | None, now: dat
                 metadata_base_url=instance.tuf_url,
                 target_dir=str(targets),
                 target_base_url=f"{instance.tuf_url}/targets/",
-                config=UpdaterConfig(app_user_agent="condattest"),
+                fetcher=Urllib3Fetcher(socket_timeout=_TIMEOUT, app_user_agent="condattest"),
                 bootstrap=bootstrap or instance.shipped("root.json"),
             )
             updater.refresh()
