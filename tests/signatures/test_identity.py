@@ -1,5 +1,8 @@
 """A token is found in the order that is promised, is a secret, and its absence says what to add."""
 
+import subprocess
+import sys
+
 import pytest
 
 from condattest.errors import NoIdentity
@@ -116,3 +119,37 @@ def test_a_job_of_github_without_permission_is_told_the_line(monkeypatch):
     with pytest.raises(NoIdentity) as caught:
         find(environ={"GITHUB_ACTIONS": "true"})
     assert "id-token: write" in caught.value.hint
+
+
+BROWSER = """
+import sys, threading, urllib.request, webbrowser
+from condattest.signatures import identity
+from condattest.signatures.trust_root import TrustRoot
+from pathlib import Path
+
+class Browser(webbrowser.BaseBrowser):
+    def open(self, url, new=0, autoraise=True):
+        threading.Thread(target=lambda: urllib.request.urlopen(url).read(), daemon=True).start()
+        return True
+
+webbrowser.register("test", None, Browser(), preferred=True)
+trust = TrustRoot.from_file(Path(sys.argv[1]))
+token = identity.find(None, identity.Surroundings({}, True), trust)
+print(token.source, token.subject)
+"""
+
+
+def test_a_browser_is_asked_at_a_terminal(tmp_path):
+    """The whole OAuth flow, with a browser that follows redirects; in a process of its own, as it registers one."""
+    from condattest.sandbox import Sandbox
+
+    with Sandbox().serve() as running:
+        config = running.write(tmp_path)
+        done = subprocess.run(
+            [sys.executable, "-c", BROWSER, config],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            stdin=subprocess.DEVNULL,
+        )
+    assert done.stdout.strip().splitlines()[-1:] == ["a browser rehearsal@example.org"], done.stderr

@@ -21,6 +21,7 @@ from condattest.sandbox.extensions import Contents, of_claims
 from condattest.sandbox.identity import Identity
 from condattest.sandbox.issuer import AUDIENCE, LIFETIME, Issuer
 from condattest.sandbox.log import Included, Log, dsse_body, encode_pae, hashedrekord_v2_body, text
+from condattest.sandbox.login import Login
 from condattest.sandbox.server import Faults, Running, serve
 from condattest.sandbox.timestamp import TimeStamper
 from condattest.sandbox.trust import Rekor
@@ -43,6 +44,7 @@ class Sandbox:
         tsa: Whether signers are told to ask for time stamps.
 
     Attributes:
+        login: The browser's way to a token: who agrees, and which codes are open.
         authority: The certificate authority and its CT log; `authority.issue` takes raw contents.
         logs: The log of each API version.
         tsa: The time-stamp authority; `tsa.stamp` takes any time.
@@ -54,6 +56,7 @@ class Sandbox:
         self.rekor: Rekor = rekor
         self.wants_stamps = tsa or rekor == 2
         self.issuer = Issuer(now)
+        self.login = Login()
         self.authority = Authority(now)
         self.logs: dict[Rekor, Log] = {
             1: Log("rekor-v1.sandbox", ec.generate_private_key(ec.SECP256R1())),

@@ -2,7 +2,7 @@
 
 Owns `Running`, `Faults` and `serve`. Refuses bodies above 1 MiB; logs nothing, so that no token is ever in a log.
 
-    GET  /.well-known/openid-configuration, /keys, /ambient/github?audience=sigstore
+    GET  /.well-known/openid-configuration, /keys, /auth, /ambient/github?audience=sigstore;  POST /token
     POST /api/v2/signingCert        Fulcio         POST /api/v1/timestamp         RFC 3161
     POST /api/v1/log/entries        Rekor v1       GET  /api/v1/log, /api/v1/log/entries?logIndex=N
     POST /api/v2/log/entries        Rekor v2       GET  /api/v2/trustBundle
@@ -131,6 +131,8 @@ class _Handler(BaseHTTPRequestHandler):
             match place.path:
                 case "/.well-known/openid-configuration":
                     self._json(200, self.plays.issuer.discovery(f"http://{self.headers.get('Host', '')}"))
+                case "/auth":
+                    self._redirect(self.plays.login.grant({name: values[0] for name, values in query.items()}))
                 case "/keys":
                     self._json(200, self.plays.issuer.key_set())
                 case "/api/v2/trustBundle":
@@ -147,12 +149,16 @@ class _Handler(BaseHTTPRequestHandler):
                     raise _Refused(404, "not found")
         except _Refused as error:
             self._json(error.status, {"code": 5, "message": str(error)})
+        except (ValueError, KeyError) as error:
+            self._json(400, {"code": 3, "message": f"not understood: {error}"})
 
     def do_POST(self) -> None:
         """Answer Fulcio, Rekor v1 and v2, and the time-stamp authority."""
         try:
             body = self._body()
             match urlsplit(self.path).path:
+                case "/token":
+                    self._json(200, self._token(body))
                 case "/api/v2/signingCert":
                     self._json(200, self._certificate(body))
                 case "/api/v1/log/entries":
@@ -187,6 +193,18 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
         self.wfile.flush()
+
+    def _redirect(self, place: str) -> None:
+        self.send_response(302)
+        self.send_header("Location", place)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+        self.wfile.flush()
+
+    def _token(self, body: bytes) -> dict[str, Any]:
+        form = {name: values[0] for name, values in parse_qs(body.decode()).items()}
+        token = self.plays.token(self.plays.login.redeem(form))
+        return {"access_token": token, "id_token": token, "token_type": "Bearer", "expires_in": 600}
 
     def _log_faults(self) -> None:
         faults = self.plays.faults
