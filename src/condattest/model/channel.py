@@ -8,7 +8,8 @@ both sides are canonical.
 
 import re
 from dataclasses import dataclass
-from typing import Self
+from functools import lru_cache
+from typing import Final, Self
 from urllib.parse import urlsplit
 
 _TOKEN = re.compile(r"/t/[^/\s]+")
@@ -17,6 +18,8 @@ _QUERY = re.compile(r"(://[^\s?#]*)\?[^\s#]+")
 _CLEAN = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@%/\[\]-]+", re.ASCII)
 _ESCAPE = re.compile(r"[0-9A-F]{2}")
 _LABEL = re.compile(r"/label/[^/]+$")
+MAX_URL: Final = 2048
+"""Characters of a channel's URL."""
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -52,6 +55,7 @@ class Channel:
         return self.url
 
 
+@lru_cache(maxsize=1024)  # A run meets few channels, each many times; what raises is not kept.
 def canonical(text: str) -> Channel:
     """Make the canonical channel of a URL that a person or a client's configuration gives.
 
@@ -62,7 +66,7 @@ def canonical(text: str) -> Channel:
             of a character that needs none (a second spelling of the same URL).
     """
     shown = redact(text)
-    if not _CLEAN.fullmatch(text):
+    if len(text) > MAX_URL or not _CLEAN.fullmatch(text):
         raise ValueError(f"expected a channel URL of plain URL characters, found {shown!r:.200}")
     try:
         parts = urlsplit(text)
