@@ -46,3 +46,25 @@ def test_a_missing_claim_is_refused():
     identity = github("o/r")
     with pytest.raises(KeyError):
         of_claims(identity.issuer, {"sub": "repo:o/r"})
+
+
+def test_a_person_s_issuer_is_where_dex_let_them_log_in():
+    contents, claims = texts(email("me@example.org", connector="https://github.com/login/oauth"))
+    assert contents.claims[1].decode() == claims[8] == "https://github.com/login/oauth"
+
+
+def test_no_other_issuer_may_speak_for_a_connector():
+    """An issuer that claims to have asked a better known one."""
+    person = email("me@example.org", issuer="https://evil.example", connector="https://accounts.google.com")
+    assert texts(person)[1][8] == "https://evil.example"
+
+
+@pytest.mark.parametrize("ref", ["refs/heads/main", "refs/heads/a/b", "refs/tags/v1"])
+def test_gitlab_s_ref_is_whole_again(ref):
+    assert texts(gitlab("g/p", ref=ref))[1][14] == ref
+
+
+@pytest.mark.parametrize("identity", [github("o/r", environment="prod"), gitlab("g/p")], ids=["github", "gitlab"])
+def test_an_environment_is_told_where_there_is_one(identity):
+    contents = of_claims(identity.issuer, {**identity.claims, "environment": "prod"})
+    assert asn1.decode_der(str, contents.claims[23]) == "prod"

@@ -26,3 +26,17 @@ def test_gitlab_and_email_have_their_issuers():
     assert gitlab("g/p").issuer == "https://gitlab.com"
     assert gitlab("g/p").claims["ci_config_ref_uri"] == "gitlab.com/g/p//.gitlab-ci.yml@refs/heads/main"
     assert email("me@example.org", issuer="https://i.example").issuer == "https://i.example"
+
+
+def test_gitlab_tells_tags_from_branches():
+    tag, branch = gitlab("g/p", ref="refs/tags/v1").claims, gitlab("g/p", ref="refs/heads/a/b").claims
+    assert (tag["ref_type"], tag["ref"], branch["ref_type"], branch["ref"]) == ("tag", "v1", "branch", "a/b")
+    assert tag["sub"] == "project_path:g/p:ref_type:tag:ref:v1"
+    assert branch["sub"] == "project_path:g/p:ref_type:branch:ref:a/b"
+
+
+def test_dex_tells_where_a_person_logged_in():
+    person = email("me@example.org", connector="https://github.com/login/oauth")
+    assert person.issuer == "https://oauth2.sigstore.dev/auth"
+    assert person.claims["federated_claims"]["connector_id"] == "https://github.com/login/oauth"
+    assert "federated_claims" not in email("me@example.org").claims

@@ -95,3 +95,10 @@ def test_pae_counts_bytes():
 
 def test_two_sandboxes_are_two_logs():
     assert Sandbox().logs[1].log_id != Sandbox().logs[1].log_id
+
+
+def test_an_envelope_that_nobody_signed_is_not_logged():
+    """An entry for a payload that the certificate's owner never signed."""
+    envelope = {"payload": base64.b64encode(b"payload").decode(), "payloadType": "t", "signatures": []}
+    with pytest.raises(ValueError, match="expected a signature"):
+        dsse_body(json.dumps(envelope), CERTIFICATE)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from sigstore.dsse import Statement
+from sigstore.errors import VerificationError
 from sigstore.models import Bundle, ClientTrustConfig
 from sigstore.oidc import IdentityToken
 from sigstore.sign import SigningContext
@@ -60,6 +61,16 @@ def test_sigstore_python_verifies_what_the_sandbox_signs(box, rekor, tsa):
     verifier = Verifier(trusted_root=config.trusted_root)
     policy = Named(identity=SAN, issuer=ISSUER)
     assert verifier.verify_dsse(Bundle.from_json(bundle), policy) == ("application/vnd.in-toto+json", payload)
+
+
+@kinds
+def test_sigstore_python_refuses_what_another_sandbox_signs(box, rekor, tsa):
+    """The attacker runs a Sigstore of its own, and names whom it likes."""
+    bundle = Bundle.from_json(Sandbox().sign_statement(b"{}", github(REPOSITORY), rekor=rekor, tsa=tsa))
+    with box.serve() as running:
+        config = ClientTrustConfig.from_json(running.trust_config_json())
+    with pytest.raises(VerificationError):
+        Verifier(trusted_root=config.trusted_root).verify_dsse(bundle, Named(identity=SAN, issuer=ISSUER))
 
 
 @kinds

@@ -41,3 +41,12 @@ def test_faults_can_be_planted_in_a_certificate():
     contents = Contents((*honest.names, x509.RFC822Name("x@y.example")), honest.claims)
     bundle = json.loads(sandbox.sign_as(contents, b"{}"))
     assert bundle["dsseEnvelope"]["payloadType"] == "application/vnd.in-toto+json"
+
+
+def test_a_v2_entry_of_any_sandbox_comes_with_a_stamp_unless_it_is_asked_for_without():
+    def stamps(**how):
+        material = json.loads(Sandbox().sign_statement(b"{}", github("o/r"), **how))["verificationMaterial"]
+        return len(material.get("timestampVerificationData", {}).get("rfc3161Timestamps", []))
+
+    assert stamps(rekor=2) == stamps(rekor=1, tsa=True) == 1
+    assert stamps(rekor=1) == stamps(rekor=2, tsa=False) == 0

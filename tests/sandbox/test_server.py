@@ -2,6 +2,10 @@
 
 import base64
 import json
+import os
+import socket
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -11,6 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from condattest.sandbox import Sandbox, github
 from condattest.sandbox.server import MAX_BODY
+
+DER = serialization.Encoding.DER
 
 
 @pytest.fixture(scope="module")
@@ -118,3 +124,83 @@ def test_written_files_load(running, tmp_path):
     path = running.write(tmp_path)
     assert json.loads(path.read_text())["signingConfig"]["caUrls"][0]["url"] == running.url
     assert json.loads((tmp_path / "trusted_root.json").read_text())["tlogs"]
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        ("Content-Length: abc", 411),
+        ("Content-Length: -1", 411),
+        ("Content-Length: \u0663", 411),
+        (f"Content-Length: {'9' * 5000}", 413),
+        ("Transfer-Encoding: chunked", 411),
+    ],
+    ids=["no number", "negative", "foreign digit", "huge", "chunked"],
+)
+def test_a_body_that_was_not_read_is_not_the_next_request(running, head, status):
+    """A second request hidden in the body of a first."""
+    hidden = "GET /keys HTTP/1.1\r\nHost: x\r\n\r\n"
+    host, _, port = running.url.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=5) as connection:
+        connection.sendall(f"POST /token HTTP/1.1\r\nHost: x\r\n{head}\r\n\r\n{hidden}".encode())
+        with connection.makefile("rb") as answers, suppress(ConnectionResetError):
+            assert answers.readline().split()[1] == str(status).encode()
+            assert b"HTTP/1.1" not in answers.read()
+
+
+def test_an_envelope_without_signatures_is_not_logged(running, http):
+    """An entry for a payload that the certificate's owner never signed."""
+    chain = certificate(http, running.sandbox.token(github("o/r"))).json()["signedCertificateEmbeddedSct"]["chain"]
+    envelope = json.dumps({"payload": "", "payloadType": "t", "signatures": []})
+    verifier = base64.b64encode(chain["certificates"][0].encode()).decode()
+    before = http.get("/api/v1/log").json()["treeSize"]
+    for kind in ("dsse", "intoto"):
+        content = {"envelope": envelope, "verifiers": [verifier]}
+        body = {"kind": kind, "apiVersion": "0.0.1", "spec": {"proposedContent": content}}
+        assert http.post("/api/v1/log/entries", json=body).status_code == 400
+    assert http.get("/api/v1/log").json()["treeSize"] == before
+
+
+def test_a_token_that_expired_is_refused():
+    """A token that was found in the log of yesterday's job."""
+    times = [datetime.now(UTC)]
+    with Sandbox(now=lambda: times[0]).serve() as started, httpx.Client(base_url=started.url) as client:
+        token = started.sandbox.token(github("o/r"))
+        assert certificate(client, token).status_code == 200
+        times[0] += timedelta(minutes=11)
+        answer = certificate(client, token)
+        assert (answer.status_code, answer.json()["code"]) == (401, 3)
+
+
+def test_a_request_that_its_key_did_not_sign_is_refused(running, http):
+    """Somebody else's public key in a request, to own what that key signs."""
+    der = bytearray(x509.load_pem_x509_csr(base64.b64decode(request()["certificateSigningRequest"])).public_bytes(DER))
+    der[-1] ^= 1
+    pem = b"-----BEGIN CERTIFICATE REQUEST-----\n" + base64.encodebytes(der) + b"-----END CERTIFICATE REQUEST-----\n"
+    body = {"certificateSigningRequest": base64.b64encode(pem).decode()}
+    assert certificate(http, running.sandbox.token(github("o/r")), body).status_code == 400
+
+
+def test_an_entry_is_found_again_by_its_index():
+    sandbox = Sandbox()
+    sandbox.sign_statement(b"{}", github("o/r"))
+    with sandbox.serve() as started:
+        [(_, entry)] = httpx.get(f"{started.url}/api/v1/log/entries?logIndex=0").json().items()
+    assert json.loads(base64.b64decode(entry["body"]))["kind"] == "dsse"
+    assert entry["verification"]["inclusionProof"]["treeSize"] == 1
+
+
+def test_the_trust_bundle_is_the_chain_that_the_root_has(running, http):
+    [chain] = http.get("/api/v2/trustBundle").json()["chains"]
+    found = [x509.load_pem_x509_certificate(each.encode()).public_bytes(DER) for each in chain["certificates"]]
+    trusted = running.sandbox.trusted_root()["certificateAuthorities"][0]["certChain"]["certificates"]
+    assert found == [base64.b64decode(each["rawBytes"]) for each in trusted]
+
+
+def test_what_is_public_is_readable_whatever_the_umask(running, tmp_path):
+    before = os.umask(0o077)
+    try:
+        running.write(tmp_path)
+    finally:
+        os.umask(before)
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o644}

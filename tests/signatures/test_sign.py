@@ -88,6 +88,20 @@ def test_a_clock_that_is_ahead_ends_with_advice():
     assert "clock" in outcome.hint
 
 
+def test_a_certificate_authority_that_fails_at_first_is_asked_again(running):
+    running.sandbox.faults.fulcio_fails_first = 1
+    trust, session = signing(running)
+    [outcome] = [each.outcome for each in session.sign([statement(1)], jobs=1)]
+    assert authenticate(outcome, trust).payload == statement(1)
+
+
+def test_a_certificate_authority_that_keeps_failing_is_an_error_in_its_own_words(running):
+    running.sandbox.faults.fulcio_fails_first = 99
+    _, session = signing(running, attempts=2)
+    with pytest.raises(ServiceFailed, match=r"HTTP 503.*not available"):
+        list(session.sign([statement(1)], jobs=1))
+
+
 def test_nothing_to_sign_gives_nothing(running):
     _, session = signing(running)
     assert list(session.sign([], jobs=4)) == []

@@ -1,8 +1,10 @@
 """What Fulcio makes of a token's claims: the certificate's name and its extensions.
 
-Owns `Contents` and `of_claims`. Refuses claims of an issuer that Fulcio would not know how to read.
+Owns `Contents` and `of_claims`. Refuses claims that lack what their issuer always tells, and unverified addresses. An
+issuer that it does not know is taken as one whose `sub` is a URI, so that policies for other services can be rehearsed.
 
 Claims: https://github.com/sigstore/fulcio/blob/main/docs/oid-info.md
+Templates: https://github.com/sigstore/fulcio/blob/main/config/identity/config.yaml
 """
 
 from collections.abc import Mapping
@@ -13,6 +15,7 @@ from cryptography import x509
 from cryptography.hazmat import asn1
 
 from condattest.model.signer import GITHUB_ISSUER, GITLAB_ISSUER
+from condattest.sandbox.identity import EMAIL_ISSUER
 
 ARC: Final = "1.3.6.1.4.1.57264.1."
 
@@ -32,6 +35,9 @@ def of_claims(issuer: str, claims: Mapping[str, Any]) -> Contents:
         KeyError: A claim that the issuer's tokens always have is missing.
         ValueError: An email address that its issuer has not verified.
     """
+    if issuer == EMAIL_ISSUER:
+        # Dex only passes people on: Fulcio names the service where they logged in.
+        issuer = claims.get("federated_claims", {}).get("connector_id", issuer)
     legacy = {1: issuer}
     if issuer == GITHUB_ISSUER:
         texts, old = _github(claims)
@@ -86,13 +92,15 @@ def _github(claims: Mapping[str, Any]) -> tuple[dict[int, str], dict[int, str]]:
 def _gitlab(claims: Mapping[str, Any]) -> dict[int, str]:
     host = "https://gitlab.com/"
     config = f"https://{claims['ci_config_ref_uri']}"
-    return {
+    # As Fulcio's template has it: what is no branch is a tag.
+    kind = "heads" if claims["ref_type"] == "branch" else "tags"
+    texts = {
         9: config,
         10: claims["ci_config_sha"],
         11: claims["runner_environment"],
         12: host + claims["project_path"],
         13: claims["sha"],
-        14: claims["ref_path"],
+        14: f"refs/{kind}/{claims['ref']}",
         15: claims["project_id"],
         16: host + claims["namespace_path"],
         17: claims["namespace_id"],
@@ -102,3 +110,6 @@ def _gitlab(claims: Mapping[str, Any]) -> dict[int, str]:
         21: f"{host}{claims['project_path']}/-/jobs/{claims['job_id']}",
         22: claims["project_visibility"],
     }
+    if "environment" in claims:
+        texts[23] = claims["environment"]
+    return texts

@@ -98,14 +98,16 @@ def gitlab(
     """A job of a GitLab pipeline; `project` is its full path, `config` the path of its CI configuration."""
     namespace = project.rpartition("/")[0]
     commit = _commit(project + ref)
+    kind, name = ("tag" if ref.startswith("refs/tags/") else "branch"), ref.split("/", 2)[-1]
     claims = {
-        "sub": f"project_path:{project}:ref_type:branch:ref:{ref.removeprefix('refs/heads/')}",
+        "sub": f"project_path:{project}:ref_type:{kind}:ref:{name}",
         "project_path": project,
         "project_id": _number(project),
         "namespace_path": namespace,
         "namespace_id": _number(namespace),
         "project_visibility": "public",
-        "ref": ref.removeprefix("refs/heads/").removeprefix("refs/tags/"),
+        "ref": name,
+        "ref_type": kind,
         "ref_path": ref,
         "sha": commit,
         "ci_config_ref_uri": f"gitlab.com/{project}//{config}@{ref}",
@@ -117,6 +119,16 @@ def gitlab(
     return Identity(GITLAB_ISSUER, claims)
 
 
-def email(address: str, *, issuer: str = EMAIL_ISSUER) -> Identity:
-    """A person, by an address that an issuer has verified."""
-    return Identity(issuer, {"sub": address, "email": address, "email_verified": True})
+def email(address: str, *, issuer: str = EMAIL_ISSUER, connector: str | None = None) -> Identity:
+    """A person, by an address that an issuer has verified.
+
+    Args:
+        address: The address.
+        issuer: Who made the token; by default Sigstore's Dex.
+        connector: Where Dex let the person log in, such as `https://github.com/login/oauth`. Certificates name it as
+            the issuer then. The public Dex always tells one.
+    """
+    claims: dict[str, Any] = {"sub": address, "email": address, "email_verified": True}
+    if connector is not None:
+        claims["federated_claims"] = {"connector_id": connector, "user_id": _number(address)}
+    return Identity(issuer, claims)

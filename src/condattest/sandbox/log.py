@@ -112,6 +112,8 @@ def dsse_body(envelope: str, certificate: x509.Certificate) -> bytes:
     document: Mapping[str, Any] = json.loads(envelope)
     payload = base64.b64decode(document["payload"], validate=True)
     pem = text(certificate.public_bytes(serialization.Encoding.PEM))
+    if not document["signatures"]:
+        raise ValueError("expected a signature")
     signatures = []
     for each in document["signatures"]:
         verify(certificate, base64.b64decode(each["sig"]), encode_pae(document["payloadType"], payload))

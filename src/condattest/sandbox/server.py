@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, urlsplit
@@ -31,6 +31,7 @@ from condattest.sandbox import trust
 from condattest.sandbox.authority import LEAF_LIFETIME
 from condattest.sandbox.extensions import of_claims
 from condattest.sandbox.identity import Identity
+from condattest.sandbox.listener import Listener
 from condattest.sandbox.log import Included, hashedrekord_v1_body
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class Faults:
     rekor_down: bool = False
     rekor_delay: float = 0.0
     fail_first: int = 0
+    fulcio_fails_first: int = 0
     certificate_lifetime: timedelta = LEAF_LIFETIME
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -56,6 +58,12 @@ class Faults:
         with self._lock:
             self.fail_first -= 1
             return self.fail_first >= 0
+
+    def takes_a_failure_of_fulcio(self) -> bool:
+        """Whether this request for a certificate is one of the first that fail."""
+        with self._lock:
+            self.fulcio_fails_first -= 1
+            return self.fulcio_fails_first >= 0
 
 
 @dataclass(slots=True)
@@ -74,8 +82,10 @@ class Running:
     def write(self, folder: Path) -> Path:
         """Write trust_config.json and trusted_root.json, and return the path of the former."""
         config = folder / "trust_config.json"
-        config.write_text(self.trust_config_json(), "utf-8")
-        (folder / "trusted_root.json").write_text(self.sandbox.trusted_root_json(), "utf-8")
+        root = folder / "trusted_root.json"
+        for path, text in ((config, self.trust_config_json()), (root, self.sandbox.trusted_root_json())):
+            path.write_text(text, "utf-8")
+            path.chmod(0o644)  # Public keys: for every user to read, whatever the umask.
         return config
 
     def write_issuer(self, folder: Path) -> Path:
@@ -99,10 +109,7 @@ def serve(sandbox: "Sandbox", *, port: int, ambient: Identity | None) -> Iterato
         plays = sandbox
         job = ambient
 
-    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-    server.daemon_threads = True
-    # Threads that still wait for a client are not waited for: a kept connection may never close.
-    server.block_on_close = False
+    server = Listener(port, Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
@@ -177,11 +184,15 @@ class _Handler(BaseHTTPRequestHandler):
             self._json(400, {"code": 3, "message": f"not understood: {type(error).__name__}: {error}"})
 
     def _body(self) -> bytes:
-        length = int(self.headers.get("Content-Length", "0"))
-        if not 0 <= length <= MAX_BODY:
+        # What is refused unread would be taken for the next request: such a connection is closed.
+        length = self.headers.get("Content-Length", "0")
+        if "Transfer-Encoding" in self.headers or not (length.isascii() and length.isdecimal()):
+            self.close_connection = True
+            raise _Refused(411, "expected the body's length")
+        if len(length) > len(str(MAX_BODY)) or int(length) > MAX_BODY:
             self.close_connection = True
             raise _Refused(413, f"more than {MAX_BODY} bytes")
-        return self.rfile.read(length)
+        return self.rfile.read(int(length))
 
     def _json(self, status: int, document: object) -> None:
         self._answer(status, json.dumps(document).encode(), "application/json")
@@ -219,6 +230,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _certificate(self, body: bytes) -> dict[str, Any]:
         sandbox = self.plays
+        if sandbox.faults.takes_a_failure_of_fulcio():
+            raise _Refused(503, "the certificate authority is not available")
         if sandbox.faults.fulcio_refuses is not None:
             raise _Refused(400, sandbox.faults.fulcio_refuses)
         scheme, _, token = self.headers.get("Authorization", "").partition(" ")
@@ -244,8 +257,11 @@ class _Handler(BaseHTTPRequestHandler):
             return self._entry_v1(
                 self.plays.logs[1].append(hashedrekord_v1_body(request), promised_at=self.plays.now())
             )
+        if request["kind"] != "dsse":
+            raise ValueError("expected an entry of kind dsse or hashedrekord")
         content = request["spec"]["proposedContent"]
-        certificate = x509.load_pem_x509_certificate(base64.b64decode(content["verifiers"][0]))
+        [verifier] = content["verifiers"]
+        certificate = x509.load_pem_x509_certificate(base64.b64decode(verifier))
         return self._entry_v1(self.plays.log_envelope(content["envelope"], certificate, self.plays.now()))
 
     def _entry(self, index: str) -> dict[str, Any]:

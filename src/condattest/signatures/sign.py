@@ -11,7 +11,7 @@ found again here.
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Final
@@ -113,11 +113,8 @@ class Signing:
             return error
 
     def _sign_with_retries(self, statement: bytes) -> bytes:
-        retries = stamina.retry_context(
-            on=_may_pass, attempts=self._attempts, timeout=self._deadline, wait_initial=0.2, wait_max=5.0
-        )
         try:
-            for attempt in retries:
+            for attempt in self._retries():
                 with attempt:
                     return self._sign_once(statement)
         except _SERVICE_ERRORS as error:
@@ -157,13 +154,21 @@ class Signing:
             if self._token is None or not self._token.is_valid:
                 self._token = self._source()
             try:
-                with expiry_as_no_identity(), self._context.signer(self._token.parsed, cache=True) as signer:
-                    self._signer = signer
+                for attempt in self._retries():
+                    made = self._context.signer(self._token.parsed, cache=True)
+                    with attempt, expiry_as_no_identity(), made as signer:
+                        self._signer = signer
             except _SERVICE_ERRORS as error:
                 raise _in_its_own_words(error, self._fulcio_url) from None
             except (SigstoreError, ValueError) as error:
                 raise ServiceFailed(self._fulcio_url, f"no certificate: {error}") from None
+            assert self._signer is not None  # noqa: S101 (retries end by a value or an exception)
             return self._signer
+
+    def _retries(self) -> Iterable[stamina.Attempt]:
+        return stamina.retry_context(
+            on=_may_pass, attempts=self._attempts, timeout=self._deadline, wait_initial=0.2, wait_max=5.0
+        )
 
 
 class _StampMissing(ServiceFailed):
