@@ -1,9 +1,11 @@
 """Bundles become evidence under the right root, and failures become the right kind of verdict."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from condattest.errors import NotFound, Offline, TooLarge, Unavailable
 from condattest.formats import bundle
+from condattest.model.channel import Channel
 from condattest.model.finding import Code, Finding
 from condattest.model.verdict import Accepted, Rejected, Undecided
 from condattest.operations import judgement
@@ -65,6 +67,21 @@ def test_a_rule_s_own_root_is_the_only_one_that_counts(tmp_path):
         for channel in (CHANNEL, None):
             verdict = judgement.authenticate_and_decide(found, artifact, channel, own, trust(), roots, now=NOW).verdict
             assert isinstance(verdict, expected), (by is attacker(), channel)
+
+
+def test_a_root_of_one_rule_does_not_vouch_under_another(tmp_path):
+    """Whoever runs the company's own CA could else sign as anybody for every other channel that the policy has."""
+    package = a_package(tmp_path)
+    other = policy().rules[0]
+    own = replace(other, name="own", channel=Channel("https://conda.example/own"), trusted_root="own.json")
+    both = replace(policy(), rules=(other, own), trust_roots={"own.json": OWN_ROOT.sha256})
+    found = collected(signed(package, by=attacker()))
+    for channel in (None, CHANNEL):
+        verdict = judgement.authenticate_and_decide(
+            found, artifact_of(package), channel, both, trust(), {"own.json": OWN_ROOT}, now=NOW
+        ).verdict
+        assert isinstance(verdict, Rejected)
+        assert verdict.findings[0].code is Code.CRYPTO
 
 
 def test_a_cool_down_counts_from_the_verified_time(tmp_path):

@@ -67,7 +67,9 @@ def authenticate_and_decide(
         indexed_at: The index's own time for the artifact, unsigned.
     """
     evidence, failures = authenticate_all(collected, _candidates(artifact, channel, policy, trust, roots))
-    judgement = judge(policy, artifact, channel, evidence, failures, now=now, indexed_at=indexed_at)
+    judgement = judge(
+        policy, artifact, channel, evidence, failures, now=now, indexed_at=indexed_at, root=trust.sha256
+    )
     return Judged(artifact, judgement, failures)
 
 

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from condattest.model.artifact import Artifact
+from condattest.model.artifact import Artifact, Sha256
 from condattest.model.channel import Channel
 from condattest.model.evidence import Evidence
 from condattest.model.finding import Code, Finding, Severity
@@ -64,6 +64,7 @@ def decide(
     now: datetime,
     indexed_at: datetime | None = None,
     first_seen: datetime | None = None,
+    root: Sha256 | None = None,
 ) -> Verdict:
     """Say whether the policy allows the artifact.
 
@@ -76,9 +77,10 @@ def decide(
         now: The time of the judgement, aware; used for ages and for the end of exceptions alone.
         indexed_at: The index's own time for the artifact. Unsigned: it can only lengthen a cool-down.
         first_seen: When this machine saw the artifact first. Likewise.
+        root: The digest of the trust root that counts where a rule names none; None if there was only one.
     """
     return judge(
-        policy, artifact, channel, evidence, failures, now=now, indexed_at=indexed_at, first_seen=first_seen
+        policy, artifact, channel, evidence, failures, now=now, indexed_at=indexed_at, first_seen=first_seen, root=root
     ).verdict
 
 
@@ -92,6 +94,7 @@ def judge(
     now: datetime,
     indexed_at: datetime | None = None,
     first_seen: datetime | None = None,
+    root: Sha256 | None = None,
 ) -> Judgement:
     """Decide as `decide` does, and say how; the arguments are the same."""
     # (1) Revoked first.
@@ -101,7 +104,7 @@ def judge(
     # (2) What each bundle says about the artifact; a bundle that is listed twice counts once.
     trials = tuple(start(each, artifact) for each in {each.bundle_sha256: each for each in evidence}.values())
     # (3) (4) The channel, and with it the rule.
-    case = _Case(policy, artifact, tuple(failures), now, indexed_at, first_seen)
+    case = _Case(policy, artifact, tuple(failures), now, indexed_at, first_seen, root)
     if channel is not None:
         return case.judge(trials, policy.home(channel), signed=False)
     judgements = [
@@ -128,6 +131,7 @@ class _Case:
     now: datetime
     indexed_at: datetime | None
     first_seen: datetime | None
+    root: Sha256 | None
 
     def judge(self, trials: tuple[Trial, ...], channel: Channel | None, *, signed: bool) -> Judgement:
         """Judge for one canonical channel; `signed` says that only a statement named it."""
@@ -142,7 +146,7 @@ class _Case:
             notes.insert(0, Finding.of(Code.POLICY_BASELINE, rule.name, sha256=self.artifact.sha256))
             return Judgement(Accepted(rule.name, (), tuple(notes)), rule, channel, trials)
         # (6) Each bundle against the rule.
-        root = self.policy.trust_roots.get(rule.trusted_root) if rule.trusted_root is not None else None
+        root = self.policy.trust_roots.get(rule.trusted_root) if rule.trusted_root is not None else self.root
         if rule.trusted_root is not None and root is None:
             missing = Finding.of(Code.NET_TRUST_ROOT, rule.name, expected=rule.trusted_root, found="not read")
             return Judgement(Undecided((missing,), _seen(trials)), rule, channel, trials)

@@ -4,7 +4,7 @@ Owns `Trial`, `start` and `try_bundle`. The checks of a bundle, in order; the fi
 
  (1) its statement is well formed and about this artifact (`bind`);
  (2) it is of a kind that the rule demands, or else it is passed over;
- (3) it was authenticated under the trust root that the rule names, if it names one;
+ (3) it was authenticated under the trust root that the rule names, or else under the caller's;
  (4) it was made for the channel;
  (5) provenance states the rule's builder, and the signer's own repository as its source;
  (6) its signer is one that the rule names, at the earliest verified time;
@@ -100,7 +100,7 @@ def try_bundle(
         rule: The rule.
         policy: For the channel's other names.
         channel: The canonical channel, if any is expected.
-        root: The trust root that the rule demands, if it demands one.
+        root: The trust root that counts: the rule's own, or else the caller's; None if there was only one.
         now: For its age.
         not_before: A time before which its age does not count; it can only lengthen a cool-down.
     """
@@ -110,7 +110,7 @@ def try_bundle(
     if isinstance(bound, Unbound):
         return replace(trial, finding=bound.finding.at(trial.where))
     if root is not None and evidence.trust_root_sha256 != root:
-        facts = {"expected": f"trust root {rule.trusted_root}, {root}", "found": str(evidence.trust_root_sha256)}
+        facts = {"expected": f"trust root {rule.trusted_root or 'of the caller'}, {root}", "found": str(evidence.trust_root_sha256)}
         return replace(trial, finding=Finding(Code.CRYPTO, trial.where, facts))
     finding = (
         channel_finding(bound, channel, rule, policy) if bound.kind == "publish" else _built(bound, rule, evidence)
