@@ -1,8 +1,12 @@
 """Fixtures that several floors share."""
 
 import os
+import threading
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 ROOT = Path(__file__).parent.parent
@@ -16,3 +20,48 @@ def real_data() -> Path:
     if not (folder / "packages").is_dir():
         pytest.skip(f"no real data at {folder}: set CONDATTEST_REAL_DATA to a folder that has it")
     return folder
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[str]:
+    """An S3 server on this machine; gives its URL. It handles one request at a time, as its conditions need it to."""
+    from moto.server import DomainDispatcherApplication, create_backend_app
+    from werkzeug.serving import WSGIRequestHandler, make_server
+
+    class Quiet(WSGIRequestHandler):
+        def log(self, *args, **kwargs):
+            pass
+
+    served = DomainDispatcherApplication(create_backend_app)
+    turn = threading.Lock()
+
+    def one_at_a_time(environ, start_response):
+        with turn:
+            return served(environ, start_response)
+
+    server = make_server("127.0.0.1", 0, one_at_a_time, threaded=True, request_handler=Quiet)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def bucket(s3: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URL (s3://NAME) of a fresh bucket; the environment says how to get at it."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "maintainer")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-a-secret")
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3)
+    monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
+    name = f"channel-{uuid.uuid4().hex[:12]}"
+    # The signature is not looked at, only for which service and region it would be.
+    signed = (
+        "AWS4-HMAC-SHA256 Credential=maintainer/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0"
+    )
+    httpx.put(f"{s3}/{name}", headers={"Authorization": signed}).raise_for_status()
+    return f"s3://{name}"

@@ -11,6 +11,7 @@
     |   |-- TooLarge           it is larger than the limit
     |   |-- Offline            it would need the network, and none is allowed
     |   `-- ServiceFailed      a signing service refused or did not answer
+    |-- Conflict               somebody else changed it in the meantime (exit 3)
     `-- LocalFailure           a local file could not be read or written (exit 3)
 
 Verdicts are values, not exceptions: see `condattest.model.verdict`. This module knows `model` alone.
@@ -30,6 +31,11 @@ class CondattestError(Exception):
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
         self.hint = hint
+
+    @property
+    def kind(self) -> str:
+        """The name of its class in this tree, for machines: a floor's own subclasses are that floor's affair."""
+        return next(each.__name__ for each in type(self).__mro__ if each.__module__ == __name__)
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle by state, since constructors differ: work in other processes fails here all the same."""
@@ -103,6 +109,10 @@ class Offline(Unavailable):
 
 class ServiceFailed(Unavailable):
     """A signing service refused or did not answer; `reason` has its own words."""
+
+
+class Conflict(CondattestError):
+    """What is to be replaced is no longer what was read, since somebody else changed it in the meantime: exit 3."""
 
 
 class LocalFailure(CondattestError):

@@ -233,3 +233,26 @@ except LocalFailure as error:
     assert "cannot be written: File too large" in ran.stdout
     assert os.listdir(tmp_path) == ["a"]
     assert path.read_bytes() == b"old"
+
+
+def test_what_is_staged_is_gone_afterwards_and_known_by_its_name(tmp_path):
+    """What a killed writer leaves must be told from what a person put there."""
+    with files.staged(tmp_path / ("p" * 200), [b"1", b"", b"23"], 0o600) as temporary:
+        assert temporary.read_bytes() == b"123"
+        assert temporary.parent == tmp_path
+        assert files.is_staged(temporary.name)
+    assert os.listdir(tmp_path) == []
+    for name in ("p.conda", ".p.tmp", "p.0123456789abcdef.tmp", ".p.0123456789abcdef.tmp.x", ".p.0123456789ABCDEF.tmp"):
+        assert not files.is_staged(name)
+
+
+def test_a_file_is_read_in_parts_from_where_it_stands(tmp_path):
+    path = tmp_path / "a"
+    path.write_bytes(bytes(range(256)) * 10_000)
+    with files.open_once(path) as opened:
+        opened.seek(256)
+        found = list(files.parts(opened))
+    assert b"".join(found) == bytes(range(256)) * 9_999
+    assert max(map(len, found)) == 1 << 20
+    with files.open_once(Path("/proc/self/mem")) as opened, pytest.raises(LocalFailure, match="cannot be read"):
+        list(files.parts(opened))

@@ -1,7 +1,8 @@
 """Read and write single local files, safely and bounded.
 
-Owns `open_once`, `hash_file`, `read_bounded` and `write_new`. Refuses what is no regular file (a pipe would block for
-ever, a device has no end), a file above the caller's limit, and to write through a symbolic link.
+Owns `open_once`, `hash_file`, `read_bounded`, `write_new`, and the steps of `write_new` for those who write by other
+rules: `parts`, `staged`, `link`, `sync`. Refuses what is no regular file (a pipe would block for ever, a device has no
+end), a file above the caller's limit, and to write through a symbolic link.
 
     write_new, without replace                        write_new, with replace
     open(.NAME.RANDOM.tmp, O_CREAT | O_EXCL)          open(.NAME.RANDOM.tmp, O_CREAT | O_EXCL)
@@ -18,10 +19,11 @@ Spec: https://pubs.opengroup.org/onlinepubs/9799919799/functions/rename.html
 import errno
 import hashlib
 import os
+import re
 import secrets
 import stat
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -29,6 +31,8 @@ from condattest.errors import LocalFailure, Misuse
 from condattest.model.artifact import Sha256
 
 _BLOCK: Final = 256 * 1024
+_PART: Final = 1024 * 1024
+_STAGED: Final = re.compile(r"\..*\.[0-9a-f]{16}\.tmp", re.DOTALL)
 # Not known to every system; without them it is as before.
 _CLOSE_ON_EXEC = getattr(os, "O_CLOEXEC", 0)
 _NO_BLOCKING = getattr(os, "O_NONBLOCK", 0)
@@ -117,7 +121,6 @@ def write_new(path: Path, data: bytes, *, replace: bool, mode: int = 0o644) -> N
         Misuse: There is a file already and `replace` is not set.
         LocalFailure: It cannot be written; what was there before still is.
     """
-    temporary = path.with_name(f".{path.name[:64]}.{secrets.token_hex(8)}.tmp")
     try:
         if replace and path.is_symlink():
             raise LocalFailure(
@@ -126,34 +129,76 @@ def write_new(path: Path, data: bytes, *, replace: bool, mode: int = 0o644) -> N
         # A whole data file is cheap to refuse before it is written; `link` decides, though.
         if not replace and os.path.lexists(path):
             raise _in_the_way(path)
-        try:
-            _write(temporary, data, mode)
+        with staged(path, [data], mode) as temporary:
             if replace:
                 os.replace(temporary, path)
             else:
-                _link(temporary, path)
-        finally:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
-        _sync(path.parent)
+                link(temporary, path)
+        sync(path.parent)
     except FileExistsError:
         raise _in_the_way(path) from None
     except OSError as error:
         raise LocalFailure(f"{path}: cannot be written: {error.strerror}") from None
 
 
-def _write(temporary: Path, data: bytes, mode: int) -> None:
+def parts(opened: BinaryIO) -> Iterator[bytes]:
+    """Yield the bytes of an open file from where it stands to its end, a mebibyte at a time.
+
+    Raises:
+        LocalFailure: It cannot be read.
+    """
+    try:
+        while part := opened.read(_PART):
+            yield part
+    except OSError as error:
+        raise LocalFailure(f"{_named(opened)}: cannot be read: {error.strerror}") from None
+
+
+@contextmanager
+def staged(path: Path, data: Iterable[bytes], mode: int) -> Iterator[Path]:
+    """Give a temporary file in the folder of `path` that holds all the data, durably; it is gone afterwards.
+
+    Args:
+        path: Where the data shall go in the end.
+        data: All of it, in parts.
+        mode: The file's permissions, before the umask.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    temporary = path.with_name(f".{path.name[:64]}.{secrets.token_hex(8)}.tmp")
+    try:
+        _write(temporary, data, mode)
+        yield temporary
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def is_staged(name: str) -> bool:
+    """Whether a file's name is one that `staged` gives: a writer that was killed leaves such a file."""
+    return _STAGED.fullmatch(name) is not None
+
+
+def _write(temporary: Path, data: Iterable[bytes], mode: int) -> None:
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _CLOSE_ON_EXEC | _BINARY, mode)
     try:
-        rest = memoryview(data)
-        while rest:
-            rest = rest[os.write(descriptor, rest) :]
+        for part in data:
+            rest = memoryview(part)
+            while rest:
+                rest = rest[os.write(descriptor, rest) :]
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
 
-def _link(temporary: Path, path: Path) -> None:
+def link(temporary: Path, path: Path) -> None:
+    """Give a temporary file its name, which must be free.
+
+    Raises:
+        FileExistsError: The name is taken.
+        OSError: It cannot be written.
+    """
     try:
         os.link(temporary, path)
     except OSError as error:
@@ -164,7 +209,12 @@ def _link(temporary: Path, path: Path) -> None:
         os.replace(temporary, path)
 
 
-def _sync(folder: Path) -> None:
+def sync(folder: Path) -> None:
+    """Make the names in a folder durable.
+
+    Raises:
+        OSError: It cannot be written.
+    """
     if os.name != "posix":
         return  # A folder cannot be opened there; the file system keeps its own journal.
     descriptor = os.open(folder, os.O_RDONLY | _CLOSE_ON_EXEC)
