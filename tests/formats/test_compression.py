@@ -1,4 +1,6 @@
 import bz2
+import json
+import random
 import sys
 import tracemalloc
 
@@ -7,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from condattest.errors import Malformed
-from condattest.formats.compression import unbz2, unzstd
+from condattest.formats.compression import bzip2, unbz2, unzstd, zstd_index, zstd_small
 from condattest.model.finding import Code
 
 if sys.version_info >= (3, 14):
@@ -115,3 +117,39 @@ def test_arbitrary_bytes_only_ever_raise_malformed(pack, unpack, data, cut):
             code = Code.NET_UNAVAILABLE
         assert code is Code.NET_UNAVAILABLE
         assert len(content) <= 10_000
+
+
+PACKERS = [
+    pytest.param(zstd_index, unzstd, id="zstd of an index"),
+    pytest.param(zstd_small, unzstd, id="zstd of a shard"),
+    pytest.param(bzip2, unbz2, id="bzip2"),
+]
+LARGE = random.Random(0).randbytes(1 << 20) * 34
+"""More than the bytes from which on threads work at it."""
+
+
+@pytest.mark.parametrize(("pack", "unpack"), PACKERS)
+@given(data=st.binary(max_size=2000))
+def test_what_indexers_read_is_read_here_and_the_same_each_time(pack, unpack, data):
+    assert opened(unpack, pack(data)) == data
+    assert pack(data) == pack(data)
+
+
+@pytest.mark.parametrize("data", [b"", b"x", b'{"packages":{}}' * 1000, LARGE], ids=len)
+def test_an_index_is_one_frame_that_tells_its_size_and_has_a_checksum(data):
+    """A reader that asks for the size fails without it, and one that stops at the first frame loses the rest."""
+    packed = zstd_index(data)
+    assert zstd.get_frame_size(packed) == len(packed)
+    assert zstd.get_frame_info(packed).decompressed_size == len(data)
+    assert packed[4] & 0x04
+    assert opened(unzstd, packed, limit=len(data)) == data
+    spoiled = packed[:-1] + bytes([packed[-1] ^ 1])
+    refused(unzstd, spoiled, limit=len(data))
+
+
+def test_an_index_is_packed_as_tightly_as_the_indexer_does():
+    data = json.dumps([{"name": f"n{number}", "sha256": f"{number * 7919:064x}"} for number in range(3000)]).encode()
+    indexer = zstd.compress(data, options={zstd.CompressionParameter.compression_level: 16})
+    assert len(zstd_index(data)) <= len(indexer) + 8
+    assert zstd_small(data) == zstd.compress(data)
+    assert bzip2(data) == bz2.compress(data)

@@ -187,6 +187,100 @@ def test_bytes_that_are_no_shard_leave_undecided(data):
     assert caught.value.finding.code is Code.NET_UNAVAILABLE
 
 
+@both
+@pytest.mark.parametrize(("bucket", "file"), [("conda", CONDA), ("tar.bz2", BZIP2)])
+def test_a_record_is_found_in_v3_by_its_name_without_extension(find, encode, bucket, file):
+    document = {"packages": {}, "packages.conda": {}, "v3": {bucket: {file.stem: FULL}, "whl": {file.stem: 1}}}
+    found = find(encode(document), file, where="index")
+    assert found == Record(file, Sha256(HEX), Sha256(OTHER), 1756728839000)
+    other = {CONDA: BZIP2, BZIP2: CONDA}[file]
+    assert find(encode(document), other, where="index") is None
+    assert find(encode({"v3": {}}), file, where="index") is None
+    # In v3 a name with its extension is another file's.
+    assert find(encode({"v3": {bucket: {str(file): FULL}}}), file, where="index") is None
+
+
+@both
+@pytest.mark.parametrize("section", ["packages", "packages.conda"])
+@pytest.mark.parametrize("same", [True, False])
+def test_a_file_in_a_section_and_in_v3_is_ambiguous(find, encode, section, same):
+    """A client of today takes the one record, a client of tomorrow the other."""
+    document = {section: {str(CONDA): FULL}, "v3": {"conda": {CONDA.stem: FULL if same else {"sha256": OTHER}}}}
+    assert refused(find, encode(document)).code is Code.BIND_AMBIGUOUS
+    document["v3"] = {"tar.bz2": {CONDA.stem: FULL}}
+    assert find(encode(document), CONDA, where="index") == READ
+
+
+@both
+@pytest.mark.parametrize("v3", [[], 1, {"conda": [1]}, {"conda": {CONDA.stem: 5}}], ids=repr)
+def test_v3_of_another_form_leaves_undecided(find, encode, v3):
+    """A newer index read as one without the package makes it unlisted."""
+    assert refused(find, encode({"packages": {}, "v3": v3})).code is Code.NET_UNAVAILABLE
+
+
+def everything(data, wanted=lambda file: True):
+    return list(repodata.records(data, wanted, where="index"))
+
+
+def test_all_wanted_records_come_with_their_bytes():
+    spaced = b'{ "name" : "x" , "n" : 1e5 }'
+    document = {
+        "packages": {str(BZIP2): {}, "junk": 5, "other-1-0.tar.bz2": {}},
+        "packages.conda": {str(CONDA): 0},
+        "v3": {"conda": {"x-1-0": FULL}, "tar.bz2": {"x-1-0": {}}, "whl": {"x-1-0": 5}},
+    }
+    data = monolith(document).replace(b": 0}", b": " + spaced + b"}")
+    found = everything(data, lambda file: file.name != "other")
+    assert [(str(record.file), raw, later) for record, raw, later in found] == [
+        (str(BZIP2), b"{}", False),
+        (str(CONDA), spaced, False),
+        ("x-1-0.tar.bz2", b"{}", True),
+        ("x-1-0.conda", monolith(FULL), True),
+    ]
+    assert found[-1][0] == Record(PackageFile.parse("x-1-0.conda"), Sha256(HEX), Sha256(OTHER), 1756728839000)
+
+
+def test_a_record_that_nobody_wants_is_not_judged():
+    data = monolith(index(5))
+    assert everything(data, lambda file: False) == []
+    assert refused(lambda data, file, where: everything(data), data).code is Code.NET_UNAVAILABLE
+
+
+def test_the_records_that_advertise_are_found_in_v3_too():
+    v3 = {"conda": {"x-1-0": FULL, "y-1-0": {}}, "tar.bz2": {"x-1-0": FULL}, "whl": {"x-1-0": FULL}}
+    found = repodata.attested(monolith({**index(FULL), "v3": v3}), where="index")
+    assert [str(record.file) for record in found] == [str(CONDA), "x-1-0.tar.bz2", "x-1-0.conda"]
+
+
+@pytest.mark.parametrize("read", [everything, lambda data: repodata.attested(data, where="index")])
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"packages": {str(CONDA): FULL}, "packages.conda": {str(CONDA): FULL}},
+        {"packages": {str(CONDA): FULL}, "v3": {"conda": {CONDA.stem: FULL}}},
+        {"packages.conda": {str(CONDA): {}}, "v3": {"conda": {CONDA.stem: FULL}}},
+    ],
+)
+def test_a_file_that_two_sections_list_is_ambiguous_for_whoever_reads_all(read, document):
+    """A client of today takes the one record, a client of tomorrow the other."""
+    assert refused(lambda data, file, where: read(data), monolith(document)).code is Code.BIND_AMBIGUOUS
+
+
+@pytest.mark.parametrize("read", [everything, lambda data: repodata.attested(data, where="index")])
+@pytest.mark.parametrize("data", [b"", b"[]", b'{"packages":1}', b'{"v3":{"conda":[]}}', b"\xff"])
+def test_whoever_reads_all_refuses_what_is_no_index(read, data):
+    """An error page taken for an empty index makes every package unlisted."""
+    assert refused(lambda data, file, where: read(data), data).code is Code.NET_UNAVAILABLE
+
+
+def test_a_whole_record_is_read_strictly():
+    assert repodata.parse_record(b'{"a": 1}', where="index") == {"a": 1}
+    for raw in (b"[]", b'{"a":1,"a":1}', b'{"a":{"b":1,"b":1}}', b"", b'{"a":"\xff"}'):
+        with pytest.raises(Malformed) as caught:
+            repodata.parse_record(raw, where="index")
+        assert caught.value.finding.code is Code.NET_UNAVAILABLE
+
+
 def test_a_shard_of_real_shape_may_leave_a_section_null():
     assert repodata.find_in_shard(shard({"packages": None, "packages.conda": {}}), CONDA, where="index") is None
 

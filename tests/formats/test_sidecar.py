@@ -154,3 +154,58 @@ def test_a_changed_byte_only_ever_raises_malformed(position, value):
         code = Code.SIDECAR_SHAPE
         assert b"[" + parsed.bundles[0].raw + b"]" == bytes(data).strip()
     assert code is Code.SIDECAR_SHAPE
+
+
+def versions(*lists):
+    """Sidecars with these elements, by digest."""
+    parsed = [sidecar.parse(sidecar.dump(list(elements)), where="x") for elements in lists]
+    return {each.sha256: each for each in parsed}
+
+
+def numbered(number: int) -> bytes:
+    """One bundle of many: the same document, laid out in its own way."""
+    return a_bundle().replace(b"{", b"{" + b" " * number, 1)
+
+
+several = st.lists(st.integers(1, 6), min_size=1, max_size=4, unique=True)
+
+
+@given(st.lists(several, min_size=1, max_size=4), st.lists(st.integers(1, 8), max_size=3), st.integers(0, 9))
+def test_joining_loses_nothing_keeps_what_is_in_front_and_is_the_same_for_everybody(lists, fresh, pick):
+    known = versions(*[[numbered(each) for each in elements] for elements in lists])
+    advertised = sorted(known)[pick % len(known)] if pick < 7 else None
+    data = sidecar.joined(known, advertised, [numbered(each) for each in fresh])
+    elements = sidecar.parse(data, where="x").elements
+    assert set(elements) == {numbered(each) for part in (*lists, fresh) for each in part}
+    assert len(elements) == len(set(elements))
+    whole = sidecar.newest(known, advertised)
+    front = whole or (known[advertised] if advertised else max(known.values(), key=lambda each: len(each.bundles)))
+    assert elements[: len(front.bundles)] == front.elements or (whole is None and advertised is None)
+    # Whoever joins the same versions, in whatever order they were found, gets the same bytes; and once is enough.
+    backwards = dict(reversed(known.items()))
+    assert sidecar.joined(backwards, advertised, [numbered(each) for each in fresh]) == data
+    again = sidecar.parse(data, where="x")
+    assert sidecar.joined({**known, again.sha256: again}, advertised) == data
+
+
+def test_a_version_that_has_it_all_keeps_its_very_bytes():
+    spaced = b"[ " + numbered(1) + b" ,\n" + numbered(2) + b" ]"
+    whole = sidecar.parse(spaced, where="x")
+    known = {**versions([numbered(1)]), whole.sha256: whole}
+    assert sidecar.joined(known, None, [numbered(2)]) == spaced
+
+
+def test_after_a_fork_what_the_index_advertises_stays_in_front():
+    known = versions([numbered(1), numbered(2)], [numbered(1), numbered(3)])
+    for advertised, expected in ((first, second) for first, second in zip(known, [(1, 2, 3), (1, 3, 2)], strict=True)):
+        elements = sidecar.parse(sidecar.joined(known, advertised), where="x").elements
+        assert elements == tuple(map(numbered, expected))
+
+
+def test_above_the_caps_nothing_is_joined():
+    full = versions([numbered(each) for each in range(1, MAX_ELEMENTS + 1)])
+    with pytest.raises(Malformed) as caught:
+        sidecar.joined(full, None, [numbered(MAX_ELEMENTS + 1)])
+    assert caught.value.finding.code is Code.SIDECAR_SIZE
+    with pytest.raises(ValueError, match="at least one"):
+        sidecar.joined({}, None)

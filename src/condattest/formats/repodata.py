@@ -1,14 +1,17 @@
 """A channel's index records: what the index says of one artifact.
 
-Owns `Record`, `Entry` and the reading of `repodata.json` (CEP 36) and of shards (CEP 16). Only what verification asks
-for is read; every other key stays unread. Refuses a file that stands in two sections (two clients would take two
-records), and an `attestations_sha256` (CEP 50) that is not 64 lowercase hex digits; shards may hold digests as bytes.
+Owns `Record`, `ShardIndex` and the reading of `repodata.json` (CEP 36) and of shards (CEP 16). Only what verification
+asks for is read; every other key stays unread. Refuses a file that stands in two sections, `v3` (CEP 48) included (two
+clients would take two records), and an `attestations_sha256` (CEP 50) that is not 64 lowercase hex digits; shards may
+hold digests as bytes.
 
-    repodata.json  {"info": {...}, "packages": {"<file>.tar.bz2": {...}}, "packages.conda": {"<file>.conda": {...}}}
+    repodata.json  {"info": {...}, "packages": {"<file>.tar.bz2": {...}}, "packages.conda": {"<file>.conda": {...}},
+                    "v3": {"tar.bz2": {"<file without extension>": {...}}, "conda": {...}}}
     shard          zstd(msgpack {"packages": ..., "packages.conda": ...}), one per package name
     shard index    zstd(msgpack {"version": 1, "info": {"shards_base_url", ...}, "shards": {name: 32 bytes}})
 """
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,6 +19,7 @@ import msgspec
 
 from condattest.errors import Malformed
 from condattest.formats import compression, strict_json
+from condattest.formats.index_changes import FIELD, SECTIONS, V3_SECTIONS, twice
 from condattest.model.artifact import PackageFile, Sha256
 from condattest.model.finding import Code, Finding
 
@@ -24,7 +28,6 @@ MAX_REPODATA: Final = 1024 * 1024 * 1024
 MAX_RECORD: Final = 16 * 1024 * 1024
 MAX_SHARD_INDEX: Final = 64 * 1024 * 1024
 MAX_SHARD: Final = 64 * 1024 * 1024
-_SECTIONS: Final = ("packages", "packages.conda")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,20 @@ class ShardIndex:
 class _Repodata(msgspec.Struct):
     packages: dict[str, msgspec.Raw] = {}
     packages_conda: dict[str, msgspec.Raw] = msgspec.field(name="packages.conda", default_factory=dict)
+    v3: dict[str, msgspec.Raw] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class _Section:
+    """The records of a section, with the extension that its keys lack."""
+
+    records: dict[str, Any]
+    suffix: str = ""
+
+    def key(self, file: PackageFile) -> str | None:
+        """The key of an artifact; None where the section does not list it."""
+        key = str(file) if not self.suffix else file.stem if file.kind == self.suffix else None
+        return key if key in self.records else None
 
 
 class _Field(msgspec.Struct):
@@ -66,9 +83,9 @@ class _ShardInfo(msgspec.Struct):
 
 
 class _ShardIndex(msgspec.Struct):
-    version: int
     info: _ShardInfo
     shards: dict[str, bytes]
+    version: int = 1  # rattler-index leaves it out.
 
 
 def find(data: bytes, file: PackageFile, *, where: str) -> Record | None:
@@ -78,9 +95,7 @@ def find(data: bytes, file: PackageFile, *, where: str) -> Record | None:
         Malformed: BIND-AMBIGUOUS, BIND-NO-DIGEST, SIDECAR-FIELD, or NET-UNAVAILABLE for what is not repodata.
     """
     try:
-        parsed = msgspec.json.decode(data, type=_Repodata)
-        entries = [section[str(file)] for section in (parsed.packages, parsed.packages_conda) if str(file) in section]
-        values = [_entry(entry, where) for entry in entries]
+        values = [_entry(each.records[key], where) for each in _sections(data) if (key := each.key(file)) is not None]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _not_an_index(where, "repodata.json", error) from None
     return _one(values, file, where)
@@ -89,19 +104,41 @@ def find(data: bytes, file: PackageFile, *, where: str) -> Record | None:
 def attested(data: bytes, *, where: str) -> list[Record]:
     """Return the records of a repodata.json that advertise attestations; raises as `find` does."""
     try:
-        parsed = msgspec.json.decode(data, type=_Repodata)
-        both = parsed.packages.keys() & parsed.packages_conda.keys()
+        sections = _sections(data)
+        several = twice((each.records, each.suffix) for each in sections)
         found = []
-        for section in (parsed.packages, parsed.packages_conda):
-            for name, entry in section.items():
+        for section in sections:
+            for key, entry in section.records.items():
                 if msgspec.json.decode(entry, type=_Field).attestations_sha256 is msgspec.UNSET:
                     continue
-                record = find(data, PackageFile.parse(name), where=where) if name in both else None
-                record = record or _one([_entry(entry, where)], PackageFile.parse(name), where)
+                name = key + section.suffix
+                record = _one([_entry(entry, where)] * (2 if name in several else 1), PackageFile.parse(name), where)
                 found.extend([record] if record is not None and record.attestations_sha256 is not None else [])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
         raise _not_an_index(where, "repodata.json", error) from None
     return found
+
+
+def records(data: bytes, wanted: Callable[[PackageFile], bool], *, where: str) -> Iterator[tuple[Record, bytes, bool]]:
+    """Yield the wanted records of a repodata.json, each with its bytes, and whether it stands in v3; raises as `find`.
+
+    A name that is no package file's is passed over: no client of a channel installs it.
+    """
+    try:
+        sections = _sections(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _not_an_index(where, "repodata.json", error) from None
+    several = twice((each.records, each.suffix) for each in sections)
+    for section in sections:
+        for key, entry in section.records.items():
+            try:
+                file = PackageFile.parse(key + section.suffix)
+            except ValueError:
+                continue
+            if wanted(file):
+                record = _one([_entry(entry, where)] * (2 if str(file) in several else 1), file, where)
+                if record is not None:
+                    yield record, bytes(entry), bool(section.suffix)
 
 
 def find_in_shard(data: bytes, file: PackageFile, *, where: str) -> Record | None:
@@ -111,10 +148,22 @@ def find_in_shard(data: bytes, file: PackageFile, *, where: str) -> Record | Non
         parsed: Any = msgspec.msgpack.decode(plain)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _not_an_index(where, "a shard", error) from None
-    sections = [parsed.get(name) or {} for name in _SECTIONS] if isinstance(parsed, dict) else []
-    if not sections or not all(isinstance(section, dict) for section in sections):
+    if not isinstance(parsed, dict):
         raise _not_an_index(where, "a shard", ValueError("no packages"))
-    return _one([section[str(file)] for section in sections if str(file) in section], file, where)
+    v3 = _present(parsed, "v3")
+    if not isinstance(v3, dict):
+        raise _not_an_index(where, "a shard", ValueError("v3 is no map"))
+    sections = [_Section(_present(parsed, name)) for name in SECTIONS]
+    sections.extend(_Section(_present(v3, name), suffix) for name, suffix in V3_SECTIONS.items())
+    if not all(isinstance(section.records, dict) for section in sections):
+        raise _not_an_index(where, "a shard", ValueError("no packages"))
+    return _one([each.records[key] for each in sections if (key := each.key(file)) is not None], file, where)
+
+
+def _present(parsed: dict[str, Any], key: str) -> Any:
+    """A value of a shard; null stands for an empty map."""
+    value = parsed.get(key)
+    return {} if value is None else value
 
 
 def parse_shard_index(data: bytes, *, where: str) -> ShardIndex:
@@ -133,7 +182,28 @@ def parse_shard_index(data: bytes, *, where: str) -> ShardIndex:
     return ShardIndex(parsed.info.shards_base_url, parsed.shards)
 
 
-def _entry(raw: msgspec.Raw, where: str) -> Any:
+def parse_record(raw: bytes, *, where: str) -> dict[str, Any]:
+    """Read a whole record.
+
+    Raises:
+        Malformed: NET-UNAVAILABLE: it is no object, or has a key twice.
+    """
+    value = _entry(raw, where)
+    if not isinstance(value, dict):
+        raise _not_an_index(where, "a record", TypeError(type(value).__name__))
+    return value
+
+
+def _sections(data: bytes) -> list[_Section]:
+    parsed = msgspec.json.decode(data, type=_Repodata)
+    sections = [_Section(parsed.packages), _Section(parsed.packages_conda)]
+    for name, suffix in V3_SECTIONS.items():
+        if name in parsed.v3:
+            sections.append(_Section(msgspec.json.decode(parsed.v3[name], type=dict[str, msgspec.Raw]), suffix))
+    return sections
+
+
+def _entry(raw: bytes | msgspec.Raw, where: str) -> Any:
     # A key twice in a record: two clients would read two digests.
     return strict_json.parse(bytes(raw), code=Code.NET_UNAVAILABLE, where=where, limit=MAX_RECORD)
 
@@ -151,7 +221,7 @@ def _one(values: list[Any], file: PackageFile, where: str) -> Record | None:
     return Record(
         file=file,
         sha256=_digest(value, "sha256", Code.BIND_NO_DIGEST, place),
-        attestations_sha256=_digest(value, "attestations_sha256", Code.SIDECAR_FIELD, place),
+        attestations_sha256=_digest(value, FIELD, Code.SIDECAR_FIELD, place),
         indexed_timestamp=stamp if isinstance(stamp, int) and not isinstance(stamp, bool) else None,
     )
 

@@ -1,8 +1,9 @@
 """CEP 50's sidecar: `<artifact>.sigs`, a JSON array of Sigstore bundles.
 
-Owns `Sidecar`, `parse` and `dump`. Elements keep their bytes and their order: a sidecar is append-only, byte for byte.
-Refuses an array without elements, anything but an array, an element that is no Sigstore bundle, and more bytes or
-elements than the caps. Whether its bytes are those that the index names is checked before parsing, by the caller.
+Owns `Sidecar`, `parse`, `dump` and `joined`. Elements keep their bytes and their order: a sidecar is append-only, byte
+for byte. Refuses an array without elements, anything but an array, an element that is no Sigstore bundle, and more
+bytes or elements than the caps. Whether its bytes are those that the index names is checked before parsing, by the
+caller.
 
     [<bundle>,<bundle>]
 
@@ -10,7 +11,8 @@ Spec: https://github.com/conda/ceps/blob/main/cep-0050.md
 """
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from condattest.errors import Malformed
@@ -31,6 +33,12 @@ class Sidecar:
 
     sha256: Sha256
     bundles: tuple[bundle.Bundle, ...]
+    raw: bytes = field(repr=False)
+
+    @property
+    def elements(self) -> tuple[bytes, ...]:
+        """The bytes of each bundle."""
+        return tuple(each.raw for each in self.bundles)
 
 
 def parse(data: bytes, *, where: str) -> Sidecar:
@@ -59,7 +67,7 @@ def parse(data: bytes, *, where: str) -> Sidecar:
             inner = error.finding
             facts = {**inner.facts, "element": str(index), "reason": inner.code.value}
             raise Malformed(Finding(Code.SIDECAR_SHAPE, f"{where}[{index}]: {inner.where}", facts)) from None
-    return Sidecar(Sha256(hashlib.sha256(data).hexdigest()), tuple(bundles))
+    return Sidecar(Sha256(hashlib.sha256(data).hexdigest()), tuple(bundles), data)
 
 
 def dump(elements: list[bytes]) -> bytes:
@@ -75,6 +83,52 @@ def dump(elements: list[bytes]) -> bytes:
     for element in elements:
         msgspec.json.decode(element, type=dict[str, msgspec.Raw])
     return b"[" + b",".join(elements) + b"]"
+
+
+def newest(versions: Mapping[Sha256, Sidecar], advertised: Sha256 | None) -> Sidecar | None:
+    """The version that holds the elements of all others; None where no version does, as after a fork.
+
+    Of several with the same elements it is the one that the index advertises, or else the first by digest.
+    """
+    everything = {element for version in versions.values() for element in version.elements}
+    whole = [version for version in versions.values() if everything == set(version.elements)]
+    return min(whole, key=lambda each: (each.sha256 != advertised, each.sha256), default=None)
+
+
+def joined(versions: Mapping[Sha256, Sidecar], advertised: Sha256 | None, fresh: Sequence[bytes] = ()) -> bytes:
+    """Join the versions of one artifact's sidecar, and append fresh bundles. No element is ever lost.
+
+    The newest version stays in front with its bytes; after a fork it is the one that the index advertises, or else the
+    longest, and the elements of the others follow. Whoever joins the same versions gets the same bytes.
+
+    Args:
+        versions: Every version that is known, by digest.
+        advertised: The version that the index names.
+        fresh: The bytes of bundles to append; those that are there already are not appended again.
+
+    Raises:
+        ValueError: There is no element at all.
+        Malformed: SIDECAR-SIZE: the outcome is above the caps.
+    """
+    front = newest(versions, advertised) or (versions.get(advertised) if advertised is not None else None)
+    if front is None and versions:
+        front = max(versions.values(), key=lambda each: (len(each.bundles), each.sha256))
+    elements = list(front.elements) if front is not None else []
+    others = sorted(versions.values(), key=lambda each: (len(each.bundles), each.sha256))
+    known = set(elements)
+    for element in [*(element for version in others for element in version.elements), *fresh]:
+        if element not in known:
+            known.add(element)
+            elements.append(element)
+    if front is not None and len(elements) == len(front.bundles):
+        return front.raw
+    where = "the new sidecar"
+    if len(elements) > MAX_ELEMENTS:
+        raise _malformed(Code.SIDECAR_SIZE, where, f"at most {MAX_ELEMENTS} bundles", f"{len(elements)} bundles")
+    data = dump(elements)
+    if len(data) > MAX_SIDECAR:
+        raise _malformed(Code.SIDECAR_SIZE, where, f"at most {MAX_SIDECAR} bytes", f"{len(data)} bytes")
+    return data
 
 
 def _malformed(code: Code, where: str, expected: str, found: str) -> Malformed:
