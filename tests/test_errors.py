@@ -99,6 +99,16 @@ def test_the_reason_of_an_absence_is_kept():
     assert isinstance(error, Unavailable)
 
 
+def test_the_kind_of_an_error_is_its_class_in_this_tree():
+    """Machines match on it: the class of another module that happened to raise it would come and go."""
+
+    class Hidden(ServiceFailed):
+        """As `transport` has one for what may be tried again."""
+
+    assert Hidden("https://host.example", "no").kind == "ServiceFailed"
+    assert [error.kind for error in (Misuse("x"), NotFound("x", "y"))] == ["Misuse", "NotFound"]
+
+
 def test_a_hint_is_apart_from_the_message():
     error = Misuse("no such file", hint="give one")
     assert (str(error), error.hint) == ("no such file", "give one")

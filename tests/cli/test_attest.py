@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -35,6 +36,27 @@ def test_json_says_what_was_made(run, sigstore, tmp_path):
     assert ran.json["totals"] == {"packages": 1, "attested": 1, "failed": 0}
     [result] = ran.json["results"]
     assert result["evidence"]["signer"]["claims"]["source_repository_uri"] == f"https://github.com/{REPOSITORY}"
+
+
+def test_paths_in_json_are_those_of_the_files(run, sigstore, tmp_path):
+    """A script takes the bundles from the report; what looks like a token of anaconda.org is a folder here."""
+    package = a_package(tmp_path / "t" / "a\x1bb\u202e" / "who@there")
+    ran = run(
+        "--json", "attest", package, "--channel", CHANNEL, "--trust-config", sigstore.config,
+        env={"SIGSTORE_ID_TOKEN": sigstore.secret},
+    )  # fmt: skip
+    [result] = ran.json["results"]
+    assert result["package"] == str(package)
+    assert json.loads(Path(result["bundle"]).read_bytes())["dsseEnvelope"]
+    assert "\x1b" not in ran.out + ran.err
+    assert "\u202e" not in ran.out + ran.err
+
+
+def test_credentials_in_what_is_no_path_are_not_shown(run, tmp_path):
+    """A URL that is given for a package loses a slash on its way to a path."""
+    ran = run("attest", "https://user:secret@prefix.dev/x/numbers-1.0-0.conda", "--channel", CHANNEL, "--json")
+    assert ran.code == 2
+    assert "secret" not in ran.out + ran.err
 
 
 def test_a_token_file_is_taken_before_the_environment(run, sigstore, tmp_path):

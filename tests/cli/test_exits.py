@@ -5,7 +5,7 @@ import itertools
 from condattest.cli import exits
 from condattest.cli.exits import Exit
 from condattest.errors import LocalFailure, Malformed, Misuse, NoIdentity, NotAuthenticated, PolicyInvalid, Unavailable
-from condattest.model.finding import Code, Finding
+from condattest.model.finding import Code, Finding, Severity
 from condattest.model.verdict import Accepted, Rejected, Undecided
 
 FINDING = Finding.of(Code.CRYPTO)
@@ -20,6 +20,19 @@ def test_a_rejection_outweighs_a_missing_fact_and_both_outweigh_success():
 
 def test_no_verdict_at_all_is_never_success():
     assert exits.of_verdicts([]) is Exit.USAGE
+
+
+def test_findings_reject_unless_all_of_them_are_missing_facts():
+    severe = {Severity.ERROR, Severity.WARNING, Severity.NOTE}
+    for codes in itertools.product(Code, repeat=2):
+        findings = [Finding.of(code) for code in codes]
+        expected = Exit.REJECTED if {code.severity for code in codes} & severe else Exit.UNDECIDED
+        assert exits.of_findings(findings) is expected
+
+
+def test_no_finding_is_success_and_one_unknown_is_not():
+    assert exits.of_findings([]) is Exit.ACCEPTED
+    assert exits.of_findings([Finding.of(Code.NET_NOT_FOUND)]) is Exit.UNDECIDED
 
 
 def test_errors_have_their_codes():

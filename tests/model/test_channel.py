@@ -215,6 +215,9 @@ def test_a_refused_url_is_quoted_short():
         ("https://host/x?X-Amz-Signature=secret", "https://host/x?..."),
         ("from https://a:secret@host/x to https://b:secret@host/y", "from https://host/x to https://host/y"),
         ("https://host/x@y", "https://host/x@y"),
+        ("https:/user:secret@host/x: no such file", "https:/host/x: no such file"),
+        ("https:/host/t/secret/x?token=secret", "https:/host/x?..."),
+        ("C:/me@home/x?y", "C:/me@home/x?y"),
         ("no URL at all: me@host", "no URL at all: me@host"),
     ],
 )

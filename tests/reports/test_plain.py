@@ -2,10 +2,10 @@ import json
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from condattest.reports.plain import plain
+from condattest.reports.plain import exact, plain
 
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJzZWNyZXQifQ.c2lnbmF0dXJlLXNlY3JldA"
 
@@ -149,3 +149,29 @@ def test_what_follows_a_redacted_url_is_kept():
 )
 def test_anything_can_be_shown(value, shown):
     assert plain(value) == shown
+
+
+paths = st.text(alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1)
+
+
+@given(paths.map(lambda text: text.replace("://", ":/")))
+@example("/home/t/me/dist/numbers-1.0-0.conda")
+@example("me@host/x?y/a\x1b[2J\u202e.conda")
+def test_a_local_path_in_a_document_is_the_path(path):
+    """A program opens the file that a document names; nothing is left out of it, and nothing reaches a terminal."""
+    document = json.dumps({"package": exact(path)})
+    assert json.loads(document)["package"] == path
+    assert document.isascii()
+    assert document.isprintable()
+
+
+def test_a_url_in_a_document_shows_no_secret():
+    assert exact("https://user:secret@host/t/secret/x?y=secret") == "https://host/x?..."
+
+
+@given(st.binary(min_size=1).filter(lambda name: b"://" not in name))
+@example(b"caf\xe9.conda")
+def test_a_name_that_is_no_text_still_makes_a_document_that_every_program_reads(name):
+    """A lone surrogate in JSON is an error to many parsers: one file name would cost the whole report."""
+    shown = exact(name.decode("utf-8", "surrogateescape"))
+    json.loads(json.dumps(shown)).encode("utf-8")

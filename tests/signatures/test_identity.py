@@ -2,10 +2,13 @@
 
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
+import jwt
 import pytest
 
-from condattest.errors import NoIdentity
+from condattest.errors import NoIdentity, ServiceFailed
 from condattest.sandbox import github
 from condattest.signatures import identity
 from condattest.signatures.identity import Surroundings, Token
@@ -119,6 +122,104 @@ def test_a_job_of_github_without_permission_is_told_the_line(monkeypatch):
     with pytest.raises(NoIdentity) as caught:
         find(environ={"GITHUB_ACTIONS": "true"})
     assert "id-token: write" in caught.value.hint
+
+
+@pytest.fixture
+def job(monkeypatch):
+    """A GitHub job that may ask for tokens: gives the environment, and takes another URL to ask at."""
+    from condattest.sandbox import Sandbox
+
+    def at(url):
+        environ = {
+            "GITHUB_ACTIONS": "true",
+            "ACTIONS_ID_TOKEN_REQUEST_URL": url,
+            "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "request-token",
+        }
+        for name, value in environ.items():
+            monkeypatch.setenv(name, value)
+        return environ
+
+    with Sandbox().serve(ambient=github(REPOSITORY)) as running:
+        yield lambda url=f"{running.url}/ambient/github?version=1": at(url)
+
+
+@pytest.mark.parametrize("audience", ["sigstore", "prefix.dev", "127.0.0.1"])
+def test_a_platform_makes_a_token_out_to_the_audience(job, audience):
+    """A token for Sigstore that is shown to another service could be used to sign."""
+    token = identity.ambient(job(), audience)
+    assert jwt.decode(token, options={"verify_signature": False})["aud"] == audience
+
+
+def test_a_platform_is_asked_for_sigstore_by_itself(job):
+    token = identity.ambient(job())
+    assert jwt.decode(token, options={"verify_signature": False})["aud"] == "sigstore"
+    assert find(environ=job()).source == "the CI platform"
+
+
+def test_a_token_for_another_audience_is_none_to_sign_with(job):
+    with pytest.raises(NoIdentity):
+        Token(identity.ambient(job(), "prefix.dev"), source="the test")
+
+
+def test_where_there_is_no_platform_there_is_no_token():
+    assert identity.ambient({}) is None
+    assert identity.ambient({}, "prefix.dev") is None
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:9/x", "http://[::1/x", "no url", "http://127.0.0.1:99999/x", "NOT FOUND"]
+)
+def test_a_platform_that_does_not_answer_is_the_services_fault(job, url):
+    """Also where the library lets through what its own libraries raise."""
+    environ = job()
+    if url == "NOT FOUND":
+        url = environ["ACTIONS_ID_TOKEN_REQUEST_URL"].replace("ambient", "nowhere")
+    with pytest.raises(ServiceFailed, match="identity service") as caught:
+        identity.ambient(job(url), "prefix.dev")
+    assert "request-token" not in str(caught.value)
+
+
+def test_an_answer_that_is_no_text_is_the_services_fault(job):
+    class Binary(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(500)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"\xff\xfe")
+
+        def log_message(self, format, *args):
+            pass
+
+    listener = HTTPServer(("127.0.0.1", 0), Binary)
+    thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        with pytest.raises(ServiceFailed, match="identity service"):
+            identity.ambient(job(f"http://127.0.0.1:{listener.server_port}/"))
+    finally:
+        listener.shutdown()
+        thread.join()
+        listener.server_close()
+
+
+@pytest.mark.parametrize(
+    ("audience", "lines"),
+    [
+        ("sigstore", "      SIGSTORE_ID_TOKEN:\n        aud: sigstore"),
+        ("prefix.dev", "      PREFIX_DEV_ID_TOKEN:\n        aud: prefix.dev"),
+        ("127.0.0.1", "      _27_0_0_1_ID_TOKEN:\n        aud: 127.0.0.1"),
+    ],
+)
+def test_a_job_of_gitlab_is_told_the_variable_of_the_audience(monkeypatch, audience, lines):
+    """The variable that the hint names is the one that is looked for."""
+    monkeypatch.setenv("GITLAB_CI", "true")
+    environ = {"GITLAB_CI": "true"}
+    with pytest.raises(NoIdentity) as caught:
+        identity.ambient(environ, audience)
+    assert caught.value.hint.endswith(f"id_tokens:\n{lines}")
+    token = jwt.encode({"aud": audience}, "k" * 32, algorithm="HS256")
+    monkeypatch.setenv(lines.partition(":")[0].strip(), token)
+    assert identity.ambient(environ, audience) == token
 
 
 BROWSER = """

@@ -159,6 +159,21 @@ def test_what_somebody_else_changed_is_not_replaced(store):
         store.read(SIGS, LIMIT)
 
 
+def test_files_are_listed_by_prefix(store):
+    for name in ("noarch/a-1", "noarch/a-1.sigs", "noarch/a-1.sigs.0", "noarch/a-1.sigs.f", "noarch/a-1.sigs.x/y",
+                 "noarch/a-1.sigt", "noarch/a", "noarch-a-1.sigs.2"):  # fmt: skip
+        store.create(name, b"x")
+    for number in range(60):  # More than are handed over at a time.
+        store.create(f"noarch/b{number}", b"")
+    assert store.list("noarch", "a-1.sigs.") == [Entry("a-1.sigs.0", 1), Entry("a-1.sigs.f", 1)]
+    assert [entry.name for entry in store.list("noarch", "a-1.sig")] == [
+        "a-1.sigs", "a-1.sigs.0", "a-1.sigs.f", "a-1.sigt",
+    ]  # fmt: skip
+    assert store.list("noarch", "a")[0] == Entry("a", 1)
+    assert len(store.list("noarch", "b")) == 60
+    assert store.list("noarch", "nosuch") == store.list("nosuch", "a") == []
+
+
 def test_files_are_listed_by_folder(store):
     for path in ("noarch/b", "noarch/a.conda", "noarch/shards/s", "linux-64/c", "top", "noarch/.hidden", ".cache/x"):
         store.create(path, path.encode())

@@ -1,9 +1,10 @@
 """Exit codes: what a script can rely on. Never 0 with nothing verified."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import IntEnum
 
 from condattest.errors import CondattestError, Malformed, Misuse, NoIdentity, NotAuthenticated
+from condattest.model.finding import Finding, Severity
 from condattest.model.verdict import Accepted, Rejected, Undecided, Verdict
 
 
@@ -32,6 +33,14 @@ def of_verdicts(verdicts: Iterable[Verdict]) -> Exit:
     return Exit.USAGE if worst is None else worst
 
 
+def of_findings(findings: Sequence[Finding]) -> Exit:
+    """The code for what stands against something: rejected, or undecided if all of it is facts that are missing."""
+    if not findings:
+        return Exit.ACCEPTED
+    unknown = all(finding.code.severity is Severity.UNKNOWN for finding in findings)
+    return Exit.UNDECIDED if unknown else Exit.REJECTED
+
+
 def of_error(error: CondattestError) -> Exit:
     """The code for an error that ended a command."""
     match error:
@@ -39,7 +48,7 @@ def of_error(error: CondattestError) -> Exit:
             return Exit.USAGE
         case NoIdentity():
             return Exit.NO_IDENTITY
-        case Malformed() | NotAuthenticated():
-            return Exit.REJECTED
+        case Malformed(finding=finding) | NotAuthenticated(finding=finding):
+            return of_findings([finding])
         case _:
             return Exit.UNDECIDED

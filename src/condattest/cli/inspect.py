@@ -14,7 +14,7 @@ from condattest.model.finding import Finding
 from condattest.model.signer import Signer
 from condattest.operations import inspect
 from condattest.reports import documents
-from condattest.reports.plain import plain
+from condattest.reports.plain import exact, plain
 from condattest.reports.sentences import sentence
 
 BANNER = "NOT VERIFIED: this is what the file says; anybody can write it. condattest verify checks it."
@@ -32,7 +32,7 @@ def command(settings: Settings, /, file: Path) -> int:
     session = Session(settings)
     seen = inspect.look(file)
     parts = [_package(seen)] if isinstance(seen, inspect.PackageClaims) else [_bundle(each) for each in seen]
-    content = documents.document("inspect", 0, verified=False, banner=BANNER, file=plain(file), contents=parts)
+    content = documents.document("inspect", 0, verified=False, banner=BANNER, file=exact(file), contents=parts)
 
     def terminal(console: Console) -> None:
         console.print(Text(BANNER, style="bold yellow"))

@@ -17,6 +17,9 @@ from condattest.cli.settings import Group, Settings
 
 _VERBS: Final = {
     "attest": ("condattest.cli.attest", "Sign a CEP 27 statement for each package."),
+    "publish": ("condattest.cli.publish", "Publish packages with their attestations to a channel."),
+    "index": ("condattest.cli.index", "Bring a channel's index in line with its sidecars."),
+    "mirror": ("condattest.cli.mirror", "Copy packages with their attestations between channels."),
     "verify": ("condattest.cli.verify", "Check packages against their attestations and a policy."),
     "inspect": ("condattest.cli.inspect", "Show what a bundle, sidecar or package says, unverified."),
     "policy": ("condattest.cli.policy", "Write, learn, check and explain policies."),
@@ -105,7 +108,7 @@ def run(argv: Sequence[str]) -> int:
     except CondattestError as error:
         from condattest.cli import exits
 
-        return _end(argv, exits.of_error(error), type(error).__name__, str(error), error.hint)
+        return _end(argv, exits.of_error(error), error.kind, str(error), error.hint)
     except BrokenPipeError:
         # Whoever read stdout has gone: say nothing more, and do not say that all is well.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -143,6 +143,8 @@ class Session:
     def _set_up_logging(self) -> None:
         # Libraries log what they do, sigstore with warnings for what is judged here: only at -vv.
         logging.getLogger().handlers[:] = [logging.NullHandler()]
+        # Its lowest level shows the headers of answers, and a server may repeat a token there.
+        logging.getLogger("httpcore").setLevel(logging.INFO)
         if self.settings.verbose >= 2:
             handler = logging.StreamHandler(sys.stderr)
             handler.setFormatter(_PlainFormatter("%(name)s: %(message)s"))

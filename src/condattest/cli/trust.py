@@ -10,7 +10,7 @@ from rich.text import Text
 from condattest.cli.session import Session
 from condattest.cli.settings import Group, Settings, pass_settings
 from condattest.reports import documents
-from condattest.reports.plain import plain
+from condattest.reports.plain import exact, plain
 
 
 @click.group(
@@ -47,7 +47,7 @@ def show(settings: Settings, /) -> int:
     content = documents.document(
         "trust",
         0,
-        name=plain(trust.name),
+        name=exact(trust.name),
         sha256=trust.sha256,
         canSign=trust.can_sign,
         authorities=[
@@ -87,7 +87,7 @@ def fetch(settings: Settings, /, output: Path, force: bool) -> int:
     content = documents.document(
         "trust",
         0,
-        path=plain(output),
+        path=exact(output),
         sha256=trust.sha256,
         notes=[documents.finding(note) for note in trust.notes],
     )

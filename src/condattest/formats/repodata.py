@@ -11,8 +11,8 @@ hold digests as bytes.
     shard index    zstd(msgpack {"version": 1, "info": {"shards_base_url", ...}, "shards": {name: 32 bytes}})
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
@@ -39,12 +39,14 @@ class Record:
         sha256: Its digest, or None where the record has none.
         attestations_sha256: The digest of its sidecar, or None where the index advertises none (CEP 50).
         indexed_timestamp: Milliseconds since the epoch when the server indexed it (CEP 47); unsigned.
+        members: All that the record says, as it was read.
     """
 
     file: PackageFile
     sha256: Sha256 | None
     attestations_sha256: Sha256 | None
     indexed_timestamp: int | None
+    members: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +225,7 @@ def _one(values: list[Any], file: PackageFile, where: str) -> Record | None:
         sha256=_digest(value, "sha256", Code.BIND_NO_DIGEST, place),
         attestations_sha256=_digest(value, FIELD, Code.SIDECAR_FIELD, place),
         indexed_timestamp=stamp if isinstance(stamp, int) and not isinstance(stamp, bool) else None,
+        members=value,
     )
 
 

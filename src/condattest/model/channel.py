@@ -13,8 +13,9 @@ from typing import Final, Self
 from urllib.parse import urlsplit
 
 _TOKEN = re.compile(r"/t/[^/\s]+")
-_USER = re.compile(r"(?<=://)[^/\s]*@")  # To the last @: a password may hold one, too.
-_QUERY = re.compile(r"(://[^\s?#]*)\?[^\s#]+")
+# To the last @: a password may hold one, too. A URL that was taken for a path has one slash left; `C:/` is no scheme.
+_USER = re.compile(r"(?<=://)[^/\s]*@|(?<=[A-Za-z0-9]{2}:/)(?!/)[^/\s]*@(?!/)")
+_QUERY = re.compile(r"((?:://|(?<=[A-Za-z0-9]{2}):/)[^\s?#]*)\?[^\s#]+")
 _CLEAN = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@%/\[\]-]+", re.ASCII)
 _ESCAPE = re.compile(r"[0-9A-F]{2}")
 _LABEL = re.compile(r"/label/[^/]+$")

@@ -1,7 +1,8 @@
 """Say what is wrong as data: a code, where, and the facts. Sentences are written in `reports` alone.
 
 Codes are API: machines match on them, so a code keeps its meaning. The prefix is the class of what was manipulated or
-missing: BUNDLE, CRYPTO, TIME, STMT, BIND, CHANNEL, MISSING, IDENTITY, SIDECAR, ROLLBACK, POLICY, ARCHIVE, NET.
+missing: BUNDLE, CRYPTO, TIME, STMT, BIND, CHANNEL, MISSING, IDENTITY, SIDECAR, INDEX, PUBLISH, ROLLBACK, POLICY,
+ARCHIVE, NET.
 """
 
 from collections.abc import Mapping
@@ -83,10 +84,52 @@ class Code(StrEnum):
     IDENTITY_REVOKED = "IDENTITY-REVOKED", _E, "the policy revokes this digest or signer"
 
     SIDECAR_FIELD = "SIDECAR-FIELD", _E, "attestations_sha256 is not 64 lowercase hex digits"
-    SIDECAR_DIGEST = "SIDECAR-DIGEST", _E, "the sidecar's bytes are not those that the index names"
+    SIDECAR_DIGEST = "SIDECAR-DIGEST", _E, "the sidecar's bytes are not those that its digest names"
     SIDECAR_SHAPE = "SIDECAR-SHAPE", _E, "the sidecar is not a JSON array of Sigstore bundles"
     SIDECAR_SIZE = "SIDECAR-SIZE", _E, "the sidecar has more bytes or elements than a sidecar may have"
+    SIDECAR_HASHED = "SIDECAR-HASHED", _E, "the hashed sidecar of the current attestations is missing"
+    SIDECAR_MUTABLE = "SIDECAR-MUTABLE", _E, "the .sigs file is missing or is unlike the newest hashed sidecar"
+    SIDECAR_LOST = "SIDECAR-LOST", _E, "the current sidecar lacks an attestation that an older one has"
+    SIDECAR_OTHER = "SIDECAR-OTHER", _W, "the sidecar is about other bytes than those of the index record"
     SIDECAR_ELEMENT = "SIDECAR-ELEMENT", _N, "one attestation of several was not counted"
+
+    INDEX_FIELD = "INDEX-FIELD", _E, "the index record does not name the package's current sidecar"
+    INDEX_FIELD_ALONE = "INDEX-FIELD-ALONE", _E, "the index record names a sidecar, and there is none"
+    INDEX_ORPHAN = "INDEX-ORPHAN", _W, "there is a sidecar for a package that no index lists"
+    INDEX_DISAGREE = "INDEX-DISAGREE", _E, "two files of the index disagree about the package"
+    INDEX_V3 = "INDEX-V3", _E, "a record of the v3 section is not copied to another index"
+    INDEX_SHARDS = "INDEX-SHARDS", _E, "the shards cannot be read or written where the shard index says that they are"
+
+    PUBLISH_BYTES = "PUBLISH-BYTES", _E, "the channel has other bytes under the package's name"
+    PUBLISH_UNINDEXED = "PUBLISH-UNINDEXED", _N, "no index lists the package yet, so nothing advertises its sidecar"
+    PUBLISH_ANYONE = "PUBLISH-ANYONE", _N, "nobody was required: any authentic signer was taken"
+    PUBLISH_UNATTESTED = "PUBLISH-UNATTESTED", _W, "the package was copied without any attestation"
+
+    PATCH_NONE = "PATCH-NONE", _E, "the channel has no attested generation of patches for the subdir"
+    PATCH_STATEMENT = "PATCH-STATEMENT", _E, "the statement is not one of a generation of patches"
+    PATCH_GENERATION = "PATCH-GENERATION", _E, "the generation is not the one that should stand in its place"
+    PATCH_FILE = "PATCH-FILE", _E, "a file of a generation is not what its digest or its form demands"
+    PATCH_MISSING = "PATCH-MISSING", _U, "a file of a generation could not be found"
+    PATCH_RECORD = "PATCH-RECORD", _E, "a record is not what the generations make of it, or has no digest"
+    PATCH_AS_BUILT = "PATCH-AS-BUILT", _E, "a record as built changed, though its archive did not"
+    PATCH_UNATTRIBUTED = "PATCH-UNATTRIBUTED", _E, "a record is served with a change that no generation explains"
+    PATCH_STRIPPED = "PATCH-STRIPPED", _E, "a record is served without a change that a generation made"
+    PATCH_KEY = "PATCH-KEY", _E, "a patch changes a key that the policy does not allow to be patched"
+    PATCH_REPLAY = "PATCH-REPLAY", _E, "the instructions do not give what is served"
+    PATCH_BACKWARDS = "PATCH-BACKWARDS", _E, "a generation was signed before the one that it follows"
+    PATCH_INSTRUCTIONS = "PATCH-INSTRUCTIONS", _E, "the patch instructions are not well-formed"
+    PATCH_CRASH = "PATCH-CRASH", _E, "the indexer would fail on this"
+    PATCH_SERVER_KEY = "PATCH-SERVER-KEY", _E, "an instruction touches a key that the server sets"
+    PATCH_UNREPRODUCED = "PATCH-UNREPRODUCED", _U, "what the indexer makes of an instruction cannot be foretold"
+    PATCH_REMOVED = "PATCH-REMOVED", _E, "a generation removed the package from the channel"
+    PATCH_UNSEEN = "PATCH-UNSEEN", _U, "no observer has seen the record as it is served"
+    PATCH_LAG = "PATCH-LAG", _N, "the index is not yet up to the newest generation"
+    PATCH_WITNESSED = "PATCH-WITNESSED", _N, "an observer saw the record; its author did not sign it"
+    PATCH_NOT_JUDGED = "PATCH-NOT-JUDGED", _N, "without an index record its patches cannot be judged"
+    PATCH_REPORTED = "PATCH-REPORTED", _W, "patches are only reported, and would have been a reason to reject"
+    PATCH_DROPPED = "PATCH-DROPPED", _N, "the indexer passes an instruction over"
+
+    FRESH_STALE = "FRESH-STALE", _E, "the newest generation of patches is older than the policy's max-age"
 
     ROLLBACK = "ROLLBACK", _E, "this machine has seen a newer state than the one that is served"
     ROLLBACK_UNATTESTED = "ROLLBACK-UNATTESTED", _E, "a package that was attested is served without its attestation"
@@ -98,6 +141,7 @@ class Code(StrEnum):
     POLICY_REPORT_ONLY = "POLICY-REPORT-ONLY", _W, "a rule in report mode let a package pass that failed"
     POLICY_BASELINE = "POLICY-BASELINE", _N, "accepted by digest: the package is in the policy's baseline"
     POLICY_TOO_YOUNG = "POLICY-TOO-YOUNG", _E, "the attestation is younger than the policy's min-age"
+    POLICY_NO_PATCH_RULE = "POLICY-NO-PATCH-RULE", _E, "patches must be judged, and no [[patch]] is about the channel"
     POLICY_PATCHES_NOT_JUDGED = "POLICY-PATCHES-NOT-JUDGED", _N, "the policy has no [[patch]] for this channel"
 
     ARCHIVE_FORMAT = "ARCHIVE-FORMAT", _E, "the file is not a well-formed conda package"

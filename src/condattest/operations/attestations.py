@@ -54,12 +54,17 @@ def beside(package: Path, *, style: Style) -> Collected:
         Malformed: One of them is there and is not what it should be.
         LocalFailure: One of them is there and cannot be read.
     """
-    found = Collected()
-    for suffix in (_SUFFIXES[style], BUNDLE_SUFFIX):
-        path = package.with_name(package.name + suffix)
-        if path.exists():
-            found += given([path])
-    return found
+    paths = [package.with_name(package.name + suffix) for suffix in (_SUFFIXES[style], BUNDLE_SUFFIX)]
+    return given([path for path in paths if path.exists()])
+
+
+def bundle_beside(package: Path) -> Collected:
+    """Read `PKG.sigstore.json` alone, which `attest` wrote; errors as for `beside`.
+
+    What is published may lie in the channel already, where `PKG.sigs` is what the channel has, and no offer to it.
+    """
+    path = package.with_name(package.name + BUNDLE_SUFFIX)
+    return given([path]) if path.exists() else Collected()
 
 
 def given(paths: Sequence[Path]) -> Collected:
@@ -100,15 +105,20 @@ def in_channel(channel: Channel, subdir: str, file: PackageFile, fetch: "Fetch")
         Malformed: MISSING-PACKAGE, BIND-*, SIDECAR-*: the index or the sidecar is not what it should be.
         Unavailable: The index or an advertised sidecar could not be had.
     """
+    # The record's own field is judged before any further request.
+    record = record_in(channel, subdir, file, fetch)
+    return record, advertised(f"{channel.url}/{subdir}", record, fetch)
+
+
+def record_in(channel: Channel, subdir: str, file: PackageFile, fetch: "Fetch") -> "Record":
+    """Return the index's record of an artifact; raises as `in_channel` does."""
     base = f"{channel.url}/{subdir}"
-    # (1) The record, whose own field is judged before any further request.
     record = _record(base, file, fetch)
     if record is None:
         raise Malformed(Finding.of(Code.MISSING_PACKAGE, base, expected=file, found="no such record"))
     if record.sha256 is None:
         raise Malformed(no_digest(base, file))
-    # (2) What it advertises.
-    return record, advertised(base, record, fetch)
+    return record
 
 
 def no_digest(where: str, file: PackageFile) -> Finding:
@@ -123,10 +133,20 @@ def advertised(base: str, record: "Record", fetch: "Fetch") -> Collected:
     # The immutable sidecar of that digest, hashed before it is parsed.
     url = f"{base}/{quote(str(record.file))}{sidecar.SUFFIX}.{record.attestations_sha256}"
     data = fetch(url, sidecar.MAX_SIDECAR)
-    digest = hashlib.sha256(data).hexdigest()
-    if digest != record.attestations_sha256:
-        raise Malformed(Finding.of(Code.SIDECAR_DIGEST, url, expected=record.attestations_sha256, found=digest))
-    return _sidecar(data, url)
+    found = advertised_sidecar(data, record.attestations_sha256, where=url)
+    return Collected(found.bundles, (url,))
+
+
+def advertised_sidecar(data: bytes, digest: Sha256, *, where: str) -> sidecar.Sidecar:
+    """Read the bytes of the sidecar of a digest: hashed before they are parsed.
+
+    Raises:
+        Malformed: SIDECAR-*.
+    """
+    found = hashlib.sha256(data).hexdigest()
+    if found != digest:
+        raise Malformed(Finding.of(Code.SIDECAR_DIGEST, where, expected=digest, found=found))
+    return sidecar.parse(data, where=where)
 
 
 def _record(base: str, file: PackageFile, fetch: "Fetch") -> "Record | None":

@@ -67,9 +67,7 @@ def authenticate_and_decide(
         indexed_at: The index's own time for the artifact, unsigned.
     """
     evidence, failures = authenticate_all(collected, _candidates(artifact, channel, policy, trust, roots))
-    judgement = judge(
-        policy, artifact, channel, evidence, failures, now=now, indexed_at=indexed_at, root=trust.sha256
-    )
+    judgement = judge(policy, artifact, channel, evidence, failures, now=now, indexed_at=indexed_at, root=trust.sha256)
     return Judged(artifact, judgement, failures)
 
 
@@ -117,18 +115,23 @@ def with_metadata(verdict: Verdict, opened: BinaryIO, file: PackageFile, subdir:
         return verdict
     try:
         size = opened.seek(0, os.SEEK_END)
-        partly = file.kind == ".tar.bz2" and size > MAX_SCANNED
-        extent = package.Extent.FIRST if partly else package.Extent.METADATA
+        extent = extent_of(file, size)
         package.check(package.read(opened, file, extent=extent), file, subdir)
     except Malformed as error:
         seen = verdict.evidence if isinstance(verdict, Accepted) else verdict.seen
         return Rejected((error.finding,), seen)
     except OSError as error:
         raise LocalFailure(f"{file}: cannot be read: {error.strerror}") from None
-    if partly and isinstance(verdict, Accepted):
+    if extent is package.Extent.FIRST and isinstance(verdict, Accepted):
         note = Finding.of(Code.ARCHIVE_PARTLY_READ, file, size=size, limit=MAX_SCANNED)
         return Accepted(verdict.rule, verdict.evidence, (*verdict.notes, note))
     return verdict
+
+
+def extent_of(file: PackageFile, size: int) -> package.Extent:
+    """How much of a package is read for its metadata: all of it, unless that takes too long."""
+    partly = file.kind == ".tar.bz2" and size > MAX_SCANNED
+    return package.Extent.FIRST if partly else package.Extent.METADATA
 
 
 def of_finding(finding: Finding) -> Verdict:

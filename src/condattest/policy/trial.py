@@ -110,7 +110,10 @@ def try_bundle(
     if isinstance(bound, Unbound):
         return replace(trial, finding=bound.finding.at(trial.where))
     if root is not None and evidence.trust_root_sha256 != root:
-        facts = {"expected": f"trust root {rule.trusted_root or 'of the caller'}, {root}", "found": str(evidence.trust_root_sha256)}
+        facts = {
+            "expected": f"trust root {rule.trusted_root or 'of the caller'}, {root}",
+            "found": str(evidence.trust_root_sha256),
+        }
         return replace(trial, finding=Finding(Code.CRYPTO, trial.where, facts))
     finding = (
         channel_finding(bound, channel, rule, policy) if bound.kind == "publish" else _built(bound, rule, evidence)

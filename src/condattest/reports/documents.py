@@ -12,7 +12,7 @@ from condattest.errors import CondattestError
 from condattest.model.evidence import Evidence
 from condattest.model.finding import Finding
 from condattest.model.verdict import Accepted, Rejected, Undecided, Verdict
-from condattest.reports.plain import plain
+from condattest.reports.plain import exact, plain
 from condattest.reports.sentences import advice, sentence
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def _verdict(name: str, rule: str | None, found: Sequence[Evidence], findings: S
 def error(value: CondattestError) -> dict[str, Any]:
     """An error that ended the command."""
     return {
-        "kind": type(value).__name__,
+        "kind": value.kind,
         "message": plain(value, lines=True),
         "hint": plain(value.hint, lines=True) or None,
     }
@@ -95,11 +95,11 @@ def verifications(answers: "Sequence[Verification]") -> dict[str, Any]:
     """The answers of `verify`: totals, and one result for each target."""
     results = [
         {
-            "target": plain(answer.target),
+            "target": exact(answer.target),
             "file": str(answer.file),
             "sha256": answer.sha256,
             "channel": None if answer.channel is None else answer.channel.url,
-            "attestations": [plain(place) for place in answer.attestations],
+            "attestations": [exact(place) for place in answer.attestations],
             **verdict(answer.verdict),
             "rule": None if answer.rule is None else plain(answer.rule.name),
         }
@@ -112,7 +112,7 @@ def verifications(answers: "Sequence[Verification]") -> dict[str, Any]:
 
 def policy(value: "Policy") -> dict[str, Any]:
     """Which policy was applied."""
-    return {"source": plain(value.source), "sha256": value.sha256}
+    return {"source": exact(value.source), "sha256": value.sha256}
 
 
 def attested(outcomes: "Sequence[Attested]") -> dict[str, Any]:
@@ -122,9 +122,9 @@ def attested(outcomes: "Sequence[Attested]") -> dict[str, Any]:
         made = isinstance(each.outcome, Evidence)
         results.append(
             {
-                "package": plain(each.order.path),
+                "package": exact(each.order.path),
                 "sha256": each.order.artifact.sha256,
-                "bundle": plain(each.order.output) if made else None,
+                "bundle": exact(each.order.output) if made else None,
                 "evidence": evidence(each.outcome) if isinstance(each.outcome, Evidence) else None,
                 "error": error(each.outcome) if isinstance(each.outcome, CondattestError) else None,
             }

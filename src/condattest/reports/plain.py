@@ -1,8 +1,11 @@
 """Make foreign text safe to show: names, claims and server messages may hold anything.
 
-Owns `plain`. Control characters, ANSI sequences, bidirectional overrides and other invisible characters are escaped, so
-that a package's name cannot paint over a verdict (CVE-2021-42574 is the same trick in source code). Secrets that look
-like a JSON web token or stand in a URL are left out.
+Owns `plain` and `exact`. Control characters, ANSI sequences, bidirectional overrides and other invisible characters are
+escaped, so that a package's name cannot paint over a verdict (CVE-2021-42574 is the same trick in source code). Secrets
+that look like a JSON web token or stand in a URL are left out.
+
+A JSON document is read by programs, which open the files that it names: there a local path is exact. JSON itself
+escapes whatever a terminal would take for more than text.
 """
 
 import re
@@ -22,6 +25,15 @@ def plain(text: object, *, lines: bool = False) -> str:
     if safe.isascii() and safe.isprintable():
         return safe
     return "".join(_shown(character, lines=lines) for character in safe)
+
+
+def exact(place: object) -> str:
+    """Return a local path as it is, for a JSON document alone; a URL as `plain` does.
+
+    A name on disk that is no Unicode text cannot stand in JSON: its stray bytes are escaped.
+    """
+    text = str(place)
+    return plain(text) if "://" in text else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _shown(character: str, *, lines: bool) -> str:

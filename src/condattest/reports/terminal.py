@@ -47,8 +47,8 @@ def verifications(console: Console, answers: "Sequence[Verification]", *, verbos
         _, _, seen, findings = _parts(answer.verdict)
         if len(answers) > 1 and findings:
             console.print(Text(plain(answer.target), style="bold"))
-        for finding in findings:
-            _finding(console, finding)
+        for each in findings:
+            finding(console, each)
         if verbose or len(answers) == 1:
             for evidence in seen:
                 _evidence(console, evidence)
@@ -116,15 +116,15 @@ def _evidence(console: Console, value: Evidence) -> None:
     table.add_row("log", plain(entry))
     console.print(table)
     for note in value.notes:
-        _finding(console, note)
+        finding(console, note)
 
 
-def _finding(console: Console, finding: Finding) -> None:
-    style = {Severity.ERROR: "red", Severity.UNKNOWN: "yellow", Severity.WARNING: "yellow"}.get(
-        finding.code.severity, "dim"
-    )
-    console.print(Text.assemble((f"  {finding.code}", style), f": {sentence(finding)}"))
-    next_step = advice(finding)
+def finding(console: Console, value: Finding) -> None:
+    """Print a finding, and what to do about it."""
+    severity = value.code.severity
+    style = {Severity.ERROR: "red", Severity.UNKNOWN: "yellow", Severity.WARNING: "yellow"}.get(severity, "dim")
+    console.print(Text.assemble((f"  {value.code}", style), f": {sentence(value)}"))
+    next_step = advice(value)
     if next_step:
         console.print(Text(f"    next: {next_step}", style="dim"))
 

@@ -1,11 +1,12 @@
 """Find an identity token to sign with: from a file, the environment, the CI platform, or a browser.
 
-Owns `Token`, `Source` and `find`. Refuses to open a browser where nobody sits. A token is a secret: it has no `repr`,
-no `str`, and is handed to sigstore alone. Where there is none, `NoIdentity` carries the exact lines to add for the
-platform that is detected.
+Owns `Token`, `Source`, `find` and `ambient`. Refuses to open a browser where nobody sits. A token is a secret: it has
+no `repr`, no `str`, and is handed to sigstore alone. Where there is none, `NoIdentity` carries the exact lines to add
+for the platform that is detected.
 """
 
 import contextlib
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -86,29 +87,36 @@ def find(given: Source | None, surroundings: Surroundings, trust: TrustRoot, *, 
             return Token(environ[name], source=name)
     if offline:
         raise NoIdentity("no identity token, and --offline forbids to ask for one", hint=how_to_sign(environ))
-    ambient = _ambient(environ)
-    if ambient is not None:
-        return ambient
+    raw = ambient(environ)
+    if raw is not None:
+        return Token(raw, source="the CI platform")
     if surroundings.interactive and platform(environ) is None:
         return _browser(trust)
     raise NoIdentity("no identity to sign with was found", hint=how_to_sign(environ))
 
 
-def _ambient(environ: Mapping[str, str]) -> Token | None:
+def ambient(environ: Mapping[str, str], audience: str = AUDIENCE) -> str | None:
+    """Ask the CI platform for the job's identity token, made out to an audience; None where there is no platform.
+
+    Raises:
+        NoIdentity: The job may not have one; the hint holds the lines to add.
+        ServiceFailed: The platform's token service refused or did not answer.
+    """
     # The library asks the platform over HTTP; what it raises says whether the set-up or the service is at fault.
-    import id as ambient
+    import id as platforms
 
     try:
-        raw = ambient.detect_credential(AUDIENCE)
-    except ambient.GitHubOidcPermissionCredentialError:
-        raise NoIdentity("the GitHub job may not ask for an identity token", hint=how_to_sign(environ)) from None
-    except ambient.AmbientCredentialError as error:
+        return platforms.detect_credential(audience)
+    except platforms.GitHubOidcPermissionCredentialError:
+        hint = how_to_sign(environ, audience)
+        raise NoIdentity("the GitHub job may not ask for an identity token", hint=hint) from None
+    except platforms.AmbientCredentialError as error:
         if platform(environ) == "gitlab" and "ID_TOKEN" in str(error):
-            raise NoIdentity("the GitLab job has no identity token", hint=how_to_sign(environ)) from None
+            raise NoIdentity("the GitLab job has no identity token", hint=how_to_sign(environ, audience)) from None
         raise ServiceFailed("the platform's identity service", str(error)) from None
-    except ambient.IdentityError as error:
+    except (platforms.IdentityError, OSError, ValueError) as error:
+        # A URL that is none, an answer that is no text, a program that cannot be started: the library lets them pass.
         raise ServiceFailed("the platform's identity service", str(error)) from None
-    return None if raw is None else Token(raw, source="the CI platform")
 
 
 def _browser(trust: TrustRoot) -> Token:
@@ -152,8 +160,8 @@ def platform(environ: Mapping[str, str]) -> Platform | None:
     return next((name for variable, name in known if environ.get(variable, "") in _ON), None)
 
 
-def how_to_sign(environ: Mapping[str, str]) -> str:
-    """The exact lines that give a job on this platform an identity to sign with."""
+def how_to_sign(environ: Mapping[str, str], audience: str = AUDIENCE) -> str:
+    """The exact lines that give a job on this platform an identity to sign with, or to show to another audience."""
     match platform(environ):
         case "github":
             return (
@@ -163,7 +171,9 @@ def how_to_sign(environ: Mapping[str, str]) -> str:
                 "      contents: read"
             )
         case "gitlab":
-            return "add to the job in .gitlab-ci.yml:\n    id_tokens:\n      SIGSTORE_ID_TOKEN:\n        aud: sigstore"
+            # The variable is looked for by the audience's name.
+            name = re.sub(r"^[0-9]|[^A-Z0-9]", "_", audience.upper())
+            return f"add to the job in .gitlab-ci.yml:\n    id_tokens:\n      {name}_ID_TOKEN:\n        aud: {audience}"
         case "azure":
             return (
                 "the public Sigstore instance does not know Azure Pipelines as an issuer (sigstore/fulcio issue\n"

@@ -53,6 +53,11 @@ class Directory:
         """The directory, as it was given."""
         return str(self._shown)
 
+    @property
+    def parallel(self) -> int:
+        """One: threads would only wait for each other."""
+        return 1
+
     def read(self, path: str, limit: int) -> Stored:
         """Read a file whole; one that somebody overwrites in place meanwhile is read again."""
         for _ in range(_READS):
@@ -109,12 +114,14 @@ class Directory:
                 entry.name for entry in found if is_listed(entry.name) and self._leads_to(entry.is_dir, entry)
             )
 
-    def list(self, folder: str) -> list[Entry]:
-        """The files directly in a folder."""
+    def list(self, folder: str, prefix: str = "") -> list[Entry]:
+        """The files directly in a folder; only those that begin with a prefix are looked at."""
         entries = []
         try:
             with self._reading(folder), os.scandir(self._inside(folder)) as found:
                 for entry in found:
+                    if not entry.name.startswith(prefix):
+                        continue
                     if is_listed(entry.name) and self._leads_to(entry.is_file, entry):
                         with suppress(FileNotFoundError):  # Deleted meanwhile.
                             entries.append(Entry(entry.name, entry.stat().st_size))

@@ -15,7 +15,7 @@ Spec: https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.h
 
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import timedelta
 from itertools import chain
@@ -36,8 +36,9 @@ from condattest.transport.object_clients import Clients, reason
 from condattest.transport.store import Entry, Stored, checked, is_listed
 
 if TYPE_CHECKING:
-    from obstore import GetResult, PutMode
+    from obstore import GetResult, ObjectMeta, PutMode
 
+_PARALLEL: Final = 16
 _SINGLE: Final = 8 * 1024 * 1024
 _PART: Final = 1024 * 1024
 _STAGING: Final = ".condattest"
@@ -67,6 +68,11 @@ class Objects:
     def name(self) -> str:
         """The URL."""
         return self._clients.url
+
+    @property
+    def parallel(self) -> int:
+        """Several: each request waits for the network."""
+        return _PARALLEL
 
     def read(self, path: str, limit: int) -> Stored:
         """Read an object whole."""
@@ -149,18 +155,30 @@ class Objects:
             found = obstore.list_with_delimiter(self._client())
         return sorted(name for name in found["common_prefixes"] if is_listed(name))
 
-    def list(self, folder: str) -> list[Entry]:
-        """The objects directly below a prefix."""
+    def list(self, folder: str, prefix: str = "") -> list[Entry]:
+        """The objects directly below a folder's prefix; with one of their own, the listing begins and ends there."""
         checked(folder)
-        with self._asked(folder):
-            found = obstore.list_with_delimiter(self._client(), folder)
         start = f"{folder}/"
-        named = (
-            (meta["path"].removeprefix(start), meta) for meta in found["objects"] if meta["path"].startswith(start)
-        )
+        with self._asked(folder):
+            objects: Iterable[ObjectMeta] = (
+                self._from(folder, start + prefix)
+                if prefix
+                else obstore.list_with_delimiter(self._client(), folder)["objects"]
+            )
+            named = [
+                (meta["path"].removeprefix(start), meta) for meta in objects if meta["path"].startswith(start + prefix)
+            ]
         return sorted(
             (Entry(name, meta["size"]) for name, meta in named if is_listed(name)), key=lambda found: found.name
         )
+
+    def _from(self, folder: str, first: str) -> "Iterator[ObjectMeta]":
+        # What begins there comes after it and together; the listing starts just before, since its offset is left out.
+        for some in obstore.list(self._client(), folder, offset=first[:-1]):
+            for meta in some:
+                if meta["path"] > first and not meta["path"].startswith(first):
+                    return
+                yield meta
 
     def delete(self, path: str) -> None:
         """Delete an object."""

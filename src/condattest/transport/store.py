@@ -62,6 +62,10 @@ class Store(Protocol):
     def name(self) -> str:
         """The store as shown to people, without credentials or a slash at the end."""
 
+    @property
+    def parallel(self) -> int:
+        """How many requests at a time pay off: one where no network is waited for."""
+
     def read(self, path: str, limit: int) -> Stored:
         """Read a file of at most `limit` bytes.
 
@@ -92,8 +96,11 @@ class Store(Protocol):
     def folders(self) -> list[str]:
         """The names of the folders at the top, sorted: a channel's subdirs."""
 
-    def list(self, folder: str) -> list[Entry]:
-        """The files directly in a folder, sorted by name; none if there is no such folder."""
+    def list(self, folder: str, prefix: str = "") -> list[Entry]:
+        """The files directly in a folder whose names begin with `prefix`, sorted by name; none if there is no folder.
+
+        With a prefix it costs little in a large folder, where the store can.
+        """
 
     def delete(self, path: str) -> None:
         """Delete a file; nothing happens if there is none."""

@@ -1,0 +1,319 @@
+"""Publish packages with their attestations to a channel that is a store: packages, sidecars, index, in that order.
+
+Owns `plan`, `Plan`, `publish` and `Published`. Planning finds out everything that can be wrong: what each package is by
+its own bytes, what the channel has of it, which bundles there are and whether the terms admit each. If anything is
+refused, nothing at all is written. Publishing may then be killed at any point: a sidecar stands before any index names
+it, and the same call again leads to the same bytes.
+
+Spec: https://github.com/conda/ceps/blob/main/cep-0050.md
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from condattest.errors import CondattestError, Malformed, Misuse
+from condattest.formats import package
+from condattest.model.artifact import Artifact, PackageFile, Sha256
+from condattest.model.finding import Code, Finding
+from condattest.operations import admission, attestations
+from condattest.operations.admission import Offer, Terms
+from condattest.operations.advertise import Indexed, advertise
+from condattest.operations.attestations import Collected
+from condattest.operations.judgement import extent_of
+from condattest.operations.sidecars import Shelf, about
+from condattest.operations.stored_package import digest_of, is_subdir, unchanged
+from condattest.transport import files
+from condattest.transport.store import Store
+
+OnBytes = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What is to be done for one package.
+
+    Attributes:
+        target: The package as it was named.
+        artifact: What it is, with its subdir.
+        source: The file to upload it from; None where the channel has it.
+        present: Whether the channel has it.
+        offers: The bundles, each with what it proves or why it is refused.
+        lacking: How many of them the sidecar lacks.
+        findings: Why it cannot be published; empty if it can.
+    """
+
+    target: str
+    artifact: Artifact
+    source: Path | None
+    present: bool
+    offers: tuple[Offer, ...]
+    lacking: int
+    findings: tuple[Finding, ...]
+
+    @property
+    def path(self) -> str:
+        """Its path in the channel."""
+        return f"{self.artifact.subdir}/{self.artifact.file}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """What became of one package.
+
+    Attributes:
+        plan: What was to be done.
+        uploaded: Whether this call brought the package into the channel.
+        sidecar: The digest of its current sidecar; None if it did not come to that.
+        appended: How many bundles this call appended.
+        listed: Whether an index lists it, and so names its sidecar.
+        problem: Why it was not published whole.
+    """
+
+    plan: Plan
+    uploaded: bool = False
+    sidecar: Sha256 | None = None
+    appended: int = 0
+    listed: bool = False
+    problem: CondattestError | None = None
+
+
+def plan(
+    targets: Sequence[str],
+    store: Store,
+    terms: Terms,
+    *,
+    bundles: Sequence[Path] = (),
+    subdir: str | None = None,
+    on_bytes: OnBytes = lambda count: None,
+) -> list[Plan]:
+    """Find out what there is to do, and what stands against it. Nothing is written.
+
+    Args:
+        targets: Package files; or file names, or SUBDIR/FILE, of packages that the channel has.
+        store: The channel.
+        terms: Who may sign.
+        bundles: Bundles to publish instead of those beside the packages, each for the package that it is about.
+        subdir: Where the packages belong; by default where they say themselves.
+        on_bytes: Told how many bytes of packages were read.
+
+    Raises:
+        Misuse: There is no target, one is no package, two are the same, or a bundle is about none of them.
+        Malformed: A package or a bundle is not well-formed.
+        Unavailable, LocalFailure: Something cannot be read.
+    """
+    if not targets:
+        raise Misuse("nothing to publish", hint="give package files, or names of packages that the channel has")
+    if subdir is not None and not is_subdir(subdir):
+        raise Misuse(f"--subdir: expected a name such as noarch or linux-64, found {subdir!r:.80}")
+    planner = _Planner(store, terms, subdir, on_bytes)
+    found = [planner.find(target) for target in targets]
+    places = [(each.artifact.subdir, each.artifact.file) for each in found]
+    for place in places:
+        if places.count(place) > 1:
+            raise Misuse(f"{place[0]}/{place[1]} is named twice")
+    given = _assigned(bundles, [each.artifact for each in found]) if bundles else None
+    return [planner.judged(each, None if given is None else given[at]) for at, each in enumerate(found)]
+
+
+def _assigned(paths: Sequence[Path], artifacts: Sequence[Artifact]) -> list[Collected]:
+    """Give each bundle to the packages that its statement names by digest."""
+    assigned = [Collected() for _ in artifacts]
+    for path in paths:
+        collected = attestations.given([path])
+        fits = [at for at, artifact in enumerate(artifacts) if about(collected.bundles, artifact.sha256)]
+        if not fits and len(artifacts) > 1:
+            raise Misuse(f"{path}: it is about none of the packages", hint="condattest inspect shows what it is about")
+        for at in fits or [0]:
+            assigned[at] += collected
+    return assigned
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    target: str
+    artifact: Artifact
+    source: Path | None
+    present: bool
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Planner:
+    store: Store
+    terms: Terms
+    subdir: str | None
+    on_bytes: OnBytes
+
+    def find(self, target: str) -> _Found:
+        """Say what a target is, by its bytes, and whether the channel has it."""
+        path = Path(target)
+        return self._local(path) if path.is_file() else self._in_channel(target)
+
+    def _local(self, path: Path) -> _Found:
+        try:
+            file = PackageFile.parse(path.name)
+        except ValueError as error:
+            raise Misuse(f"{path}: {error}", hint="a package keeps the file name that it was built with") from None
+        with files.open_once(path) as opened:
+            sha256 = files.hash_file(opened, on_bytes=self.on_bytes)
+            size = opened.seek(0, 2)
+            metadata = package.read(opened, file, extent=extent_of(file, size))
+        said = metadata.index.get("subdir")
+        subdir = self.subdir or (said if isinstance(said, str) and is_subdir(said) else None)
+        if subdir is None:
+            raise Misuse(f"{path}: it does not say to which subdir it belongs", hint="add --subdir NAME")
+        package.check(metadata, file, subdir)
+        artifact = Artifact(file, sha256, subdir)
+        there = digest_of(self.store, f"{subdir}/{file}")
+        findings: tuple[Finding, ...] = ()
+        if there is not None and there != sha256:
+            where = f"{self.store.name}/{subdir}/{file}"
+            findings = (Finding.of(Code.PUBLISH_BYTES, where, expected=sha256, found=there),)
+        return _Found(str(path), artifact, path, there is not None, findings)
+
+    def _in_channel(self, target: str) -> _Found:
+        subdir, _, name = target.rpartition("/")
+        hint = f"give a package file, or the name of a package in {self.store.name} as SUBDIR/FILE"
+        try:
+            file = PackageFile.parse(name)
+        except ValueError as error:
+            raise Misuse(f"{target}: no such file, and no package's name: {error}", hint=hint) from None
+        if subdir and not is_subdir(subdir):
+            raise Misuse(f"{target}: no such file", hint=hint)
+        named = subdir or self.subdir
+        found = {}
+        for folder in [named] if named else self.store.folders():
+            sha256 = digest_of(self.store, f"{folder}/{file}")
+            if sha256 is not None:
+                found[folder] = sha256
+        if len(found) != 1:
+            where = f"in {', '.join(found)}" if found else "and not in the channel either"
+            raise Misuse(f"{target}: no such file, {where}", hint=hint)
+        [(folder, sha256)] = found.items()
+        return _Found(target, Artifact(file, sha256, folder), None, True)
+
+    def judged(self, found: _Found, given: Collected | None) -> Plan:
+        """Hold the bundles of a package against the terms."""
+        collected = given
+        if collected is None and found.source is not None:
+            collected = attestations.bundle_beside(found.source)
+        offers = admission.offers(collected or Collected(), found.artifact, self.terms)
+        refused = [each.outcome.at(each.place) for each in offers if isinstance(each.outcome, Finding)]
+        if not offers:
+            refused.append(admission.missing(found.artifact))
+        return Plan(
+            target=found.target,
+            artifact=found.artifact,
+            source=found.source,
+            present=found.present,
+            offers=offers,
+            lacking=self._lacking(found.artifact, offers),
+            findings=(*found.findings, *refused),
+        )
+
+    def _lacking(self, artifact: Artifact, offers: tuple[Offer, ...]) -> int:
+        current = Shelf(self.store, artifact.subdir or "").current(artifact.file)
+        return len(admission.chooser(offers, self.terms)(current.elements if current is not None else ()))
+
+
+def publish(
+    plans: Sequence[Plan], store: Store, terms: Terms, *, on_done: Callable[[int], None] = lambda count: None
+) -> tuple[list[Published], dict[str, int]]:
+    """Carry out plans of which none has findings; what failed is said of each package.
+
+    Args:
+        plans: What to do.
+        store: The channel.
+        terms: The terms that the plans were made under.
+        on_done: Told how many packages are done.
+
+    Returns:
+        What became of each package, in order; and by path of an index file, how many of its records changed.
+
+    Raises:
+        Misuse: A plan has findings.
+    """
+    if any(each.findings for each in plans):
+        raise Misuse("what is refused cannot be published")
+    outcomes = {id(each): _uploaded(each, store) for each in plans}
+    changed: dict[str, int] = {}
+    for subdir in dict.fromkeys(each.artifact.subdir or "" for each in plans):
+        group = [each for each in plans if each.artifact.subdir == subdir]
+        try:
+            with store.hold(subdir):
+                for each in group:
+                    outcomes[id(each)] = _with_sidecar(outcomes[id(each)], store, terms)
+                    on_done(1)
+                indexed, moved = _advertised([outcomes[id(each)] for each in group], store, subdir)
+        except CondattestError as error:
+            for each in group:
+                outcomes[id(each)] = replace(outcomes[id(each)], problem=outcomes[id(each)].problem or error)
+            continue
+        changed |= indexed.changed
+        for each in group:
+            outcome = replace(outcomes[id(each)], listed=each.artifact.file in indexed.listed)
+            to = moved.get(each.artifact.file)
+            if isinstance(to, Malformed):
+                outcome = replace(outcome, problem=to)
+            elif to is not None:
+                outcome = replace(outcome, sidecar=to)
+            outcomes[id(each)] = outcome
+    return [outcomes[id(each)] for each in plans], changed
+
+
+def _uploaded(each: Plan, store: Store) -> Published:
+    if each.present or each.source is None:
+        return Published(plan=each)
+    try:
+        with files.open_once(each.source) as opened:
+            if store.create_from(each.path, unchanged(opened, each.artifact.sha256, each.target)):
+                return Published(plan=each, uploaded=True)
+        # Somebody else was faster; it is the same package, or it is not.
+        there = digest_of(store, each.path)
+    except CondattestError as error:
+        return Published(plan=each, problem=error)
+    if there != each.artifact.sha256:
+        where = f"{store.name}/{each.path}"
+        finding = Finding.of(Code.PUBLISH_BYTES, where, expected=each.artifact.sha256, found=there or "nothing")
+        return Published(plan=each, problem=Malformed(finding))
+    return Published(plan=each)
+
+
+def _with_sidecar(outcome: Published, store: Store, terms: Terms) -> Published:
+    if outcome.problem is not None:
+        return outcome
+    each = outcome.plan
+    try:
+        choose = admission.chooser(each.offers, terms)
+        head = Shelf(store, each.artifact.subdir or "").bring(each.artifact.file, choose)
+    except CondattestError as error:
+        return replace(outcome, problem=error)
+    if head is None:
+        raise AssertionError("a plan without findings has an admitted bundle")
+    return replace(outcome, sidecar=head.sha256, appended=head.appended)
+
+
+def _advertised(
+    outcomes: Sequence[Published], store: Store, subdir: str
+) -> tuple[Indexed, dict[PackageFile, Sha256 | Malformed]]:
+    """Write the index; also the sidecars that were joined on the way, or why one could not be."""
+    moved: dict[PackageFile, Sha256 | Malformed] = {}
+    heads = {each.plan.artifact.file: each.sidecar for each in outcomes if each.sidecar is not None}
+    if not heads:
+        return Indexed(), moved
+    shelf = Shelf(store, subdir)
+
+    def join(file: PackageFile, named: Sha256) -> Sha256 | None:
+        try:
+            head = shelf.bring(file, lambda elements: (), (named,))
+        except Malformed as error:  # It concerns this package alone.
+            error.hint = "restore that sidecar, or give it up: condattest index CHANNEL --drop"
+            moved[file] = error
+            return None
+        if head is None:
+            raise AssertionError("a sidecar was written, and sidecars never go")
+        moved[file] = head.sha256
+        return head.sha256
+
+    return advertise(store, subdir, heads, join), moved

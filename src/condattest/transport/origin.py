@@ -1,0 +1,90 @@
+"""A channel to read from by path, be it a web server or a store.
+
+Owns `Origin`, `HttpOrigin` and `StoreOrigin`.
+"""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+from urllib.parse import quote
+
+from condattest.model.channel import redact
+from condattest.transport.on_demand import Source
+from condattest.transport.store import Store
+
+
+class Origin(Protocol):
+    """What is read of a channel. Paths are relative to it, such as `noarch/repodata.json`, and not escaped.
+
+    Both methods raise NotFound, TooLarge, Offline, Unavailable or LocalFailure.
+    """
+
+    @property
+    def name(self) -> str:
+        """What the channel is called, without credentials."""
+        ...
+
+    def read(self, path: str, limit: int) -> bytes:
+        """Return a file of at most `limit` bytes."""
+        ...
+
+    def stream(self, path: str, limit: int) -> AbstractContextManager[Iterator[bytes]]:
+        """Yield the parts of a file as they come."""
+        ...
+
+    def folders(self) -> list[str] | None:
+        """The names of its folders; None where that cannot be told."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class HttpOrigin:
+    """A channel behind a URL, which may hold credentials."""
+
+    url: str
+    source: Source
+
+    @property
+    def name(self) -> str:
+        """The URL without credentials."""
+        return redact(self.url)
+
+    def read(self, path: str, limit: int) -> bytes:
+        """As `Origin.read`."""
+        return self.source(self._url(path), limit)
+
+    def stream(self, path: str, limit: int) -> AbstractContextManager[Iterator[bytes]]:
+        """As `Origin.stream`."""
+        return self.source.stream(self._url(path), limit)
+
+    def folders(self) -> list[str] | None:
+        """A web server does not list folders."""
+        return None
+
+    def _url(self, path: str) -> str:
+        return f"{self.url.rstrip('/')}/{quote(path)}"
+
+
+@dataclass(frozen=True, slots=True)
+class StoreOrigin:
+    """A channel that is a store."""
+
+    store: Store
+
+    @property
+    def name(self) -> str:
+        """The store's name."""
+        return self.store.name
+
+    def read(self, path: str, limit: int) -> bytes:
+        """As `Origin.read`."""
+        return self.store.read(path, limit).data
+
+    def stream(self, path: str, limit: int) -> AbstractContextManager[Iterator[bytes]]:
+        """As `Origin.stream`."""
+        return self.store.stream(path, limit)
+
+    def folders(self) -> list[str] | None:
+        """The store's folders."""
+        return self.store.folders()

@@ -1,0 +1,63 @@
+"""Channels as operators have them: packages in folders, indexed by conda-index or py-rattler itself, and served."""
+
+import asyncio
+import contextlib
+import functools
+import http.server
+import json
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+RUNNER = Path(__file__).with_name("run_conda_index.py")
+WITHOUT_CONDA = ("--write-shards", "--zst", "--bz2", "--no-current-repodata", "--threads", "1")
+
+
+def conda_index(channel: Path, *arguments: str, python: str = sys.executable) -> None:
+    """Index a folder with conda-index, in a process of its own."""
+    command = [python, str(RUNNER), *(arguments or WITHOUT_CONDA), str(channel)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+
+
+def rattler_index(channel: Path) -> None:
+    """Index a folder with py-rattler's indexer."""
+    from rattler.index import index_fs
+
+    asyncio.run(index_fs(channel, write_zst=True, write_shards=True, force=True))
+
+
+def put(channel: Path, subdir: str, *packages: Path) -> list[Path]:
+    """Copy packages into a channel."""
+    folder = channel / subdir
+    folder.mkdir(parents=True, exist_ok=True)
+    return [Path(shutil.copy(package, folder / package.name)) for package in packages]
+
+
+def record(channel: Path, subdir: str, name: str, base: str = "repodata.json") -> dict[str, Any]:
+    """What a JSON index file of a channel says of a package."""
+    document = json.loads((channel / subdir / base).read_bytes())
+    return (document["packages"] | document["packages.conda"])[name]
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, format, *arguments):
+        pass
+
+
+@contextlib.contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """Serve a folder over HTTP on loopback; yields its URL."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=folder))
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

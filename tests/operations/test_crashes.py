@@ -1,0 +1,239 @@
+"""Killed at every point, many at once, on a full or read-only disk: readers go on, and nothing is lost.
+
+Each kill is a real SIGKILL in a real process, at every single step that changes the channel: not at three samples.
+"""
+
+import json
+import os
+import resource
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+
+from condattest.formats import monolith, sidecar
+from condattest.model.artifact import Sha256
+from condattest.operations import index, index_views, publish
+from condattest.sandbox import github
+from condattest.transport.directory import Directory
+from condattest.transport.store import open_store
+from tests import channels, publishers
+from tests.operations.test_publish import ANYBODY, files, planned
+from tests.rehearsal import a_package, sandbox, signed
+
+NAME = "numbers-1.0-0.conda"
+LIMIT = 10**8
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    path = tmp_path_factory.mktemp("root") / "trusted_root.json"
+    path.write_text(sandbox().trusted_root_json())
+    return path
+
+
+@pytest.fixture
+def attested(channel, tmp_path, root):
+    """The channel, with one package attested; a second bundle of it and a new package wait to be published.
+
+    Of the index one file of each kind is kept, so that there are fewer points to be killed at.
+    """
+    for file in [*channel.glob("noarch/*from_packages*"), *channel.glob("noarch/*.bz2"), *channel.glob("linux-64/*")]:
+        if file.is_file():
+            file.unlink()
+    package = tmp_path / "packages" / NAME
+    signed(package)
+    publishers.publish_all(str(channel), [str(package)], root)
+    signed(package, github("auditors/reviews"))
+    fresh = a_package(tmp_path / "packages", "fresh")
+    signed(fresh)
+    return channel
+
+
+def fields(data: bytes) -> dict[str, str | None]:
+    return {str(each.file): each.attestations_sha256 for each in monolith.listed(data, where="x")}
+
+
+def readable(store, subdir: str) -> None:
+    """What every reader needs: whatever index it holds, what that names is there, whole, and has the named digest."""
+    named: dict[str, set[Sha256]] = {}
+    for view in index_views.views(store, subdir):
+        for each in view.records():
+            named.setdefault(str(each.file), set()).add(each.attestations_sha256)
+    assert len(named) == 3
+    for file, digests in named.items():
+        for digest in digests - {None}:
+            data = store.read(f"{subdir}/{file}.sigs.{digest}", LIMIT).data
+            assert sidecar.parse(data, where=file).sha256 == digest
+
+
+def lasting(channel: Path) -> dict[str, bytes]:
+    """Every file of a channel but the shards that no index names any more: those go with the next indexing."""
+    found = files(channel)
+    return {name: data for name, data in found.items() if not _is_shard(name)}
+
+
+def _is_shard(name: str) -> bool:
+    return name.endswith(".msgpack.zst") and "repodata" not in name
+
+
+class TestKilled:
+    def every_point(self, base, tmp_path, work, *arguments, channel_of=str):
+        """Kill the work at every step, each time on a fresh copy; yields the copy after each kill."""
+        step = 0
+        while True:
+            step += 1
+            copy = Path(shutil.copytree(base, tmp_path / "killed" / str(step)))
+            if not publishers.run_killed(step, str(copy), work, channel_of(copy), *arguments):
+                break
+            yield step, copy
+            shutil.rmtree(copy)
+        print(step)
+        assert step > 20, "the steps were not counted"
+
+    def test_publishing(self, attested, tmp_path, root):
+        packages = [str(tmp_path / "packages" / name) for name in (NAME, "fresh-1.0-0.conda")]
+        whole = Path(shutil.copytree(attested, tmp_path / "whole"))
+        publishers.publish_all(str(whole), packages, root)
+        expected, before = lasting(whole), fields((attested / "noarch" / "repodata.json").read_bytes())
+        assert expected != lasting(attested)
+        for step, killed in self.every_point(attested, tmp_path, publishers.publish_all, packages, root):
+            readable(Directory(killed), "noarch")
+            # A reader that fetched the index before the kill finds what it names.
+            assert (killed / "noarch" / f"{NAME}.sigs.{before[NAME]}").exists(), step
+            publishers.publish_all(str(killed), packages, root)
+            assert lasting(killed) == expected, step
+            readable(Directory(killed), "noarch")
+
+    def test_indexing(self, attested, tmp_path):
+        channels.conda_index(attested)
+        (attested / "noarch" / f"{NAME}.sigs").unlink()
+        whole = Path(shutil.copytree(attested, tmp_path / "whole"))
+        publishers.index_all(str(whole))
+        expected = lasting(whole)
+        assert expected != lasting(attested)
+        for step, killed in self.every_point(attested, tmp_path, publishers.index_all):
+            readable(Directory(killed), "noarch")
+            publishers.index_all(str(killed))
+            assert lasting(killed) == expected, step
+
+    def test_publishing_to_a_bucket(self, attested, tmp_path, root, bucket):
+        packages = [str(tmp_path / "packages" / name) for name in (NAME, "fresh-1.0-0.conda")]
+        store = open_store(bucket)
+
+        def fill(folder):
+            for name, data in files(attested).items():
+                store_of(folder).create(name, data)
+
+        def store_of(folder):
+            return open_store(f"{bucket}/{folder}")
+
+        fill("whole")
+        publishers.publish_all(f"{bucket}/whole", packages, root)
+        expected = content(store_of("whole"))
+        step = 0
+        while True:
+            step += 1
+            fill(f"killed{step}")
+            if not publishers.run_killed(step, None, publishers.publish_all, f"{bucket}/killed{step}", packages, root):
+                break
+            killed = store_of(f"killed{step}")
+            readable(killed, "noarch")
+            publishers.publish_all(f"{bucket}/killed{step}", packages, root)
+            assert content(killed) == expected, step
+        assert step > 20, "the steps were not counted"
+        assert store.folders()
+
+
+def content(store) -> dict[str, bytes]:
+    names = [(folder, entry.name) for folder in store.folders() for entry in store.list(folder)]
+    paths = [f"{folder}/{name}" for folder, name in names if not _is_shard(name)]
+    return {path: store.read(path, LIMIT).data for path in paths}
+
+
+class TestTogether:
+    """Twenty publishers, in processes."""
+
+    COUNT = 20
+
+    @pytest.fixture(params=["directory", "bucket"])
+    def place(self, request, channel):
+        if request.param == "directory":
+            return str(channel)
+        bucket = request.getfixturevalue("bucket")
+        store = open_store(bucket)
+        for name, data in files(channel).items():
+            store.create(name, data)
+        return bucket
+
+    def test_on_one_package(self, place, tmp_path, root):
+        package = tmp_path / "packages" / NAME
+        bundles = []
+        for number in range(self.COUNT):
+            bundles.append(tmp_path / f"{number}.json")
+            bundles[-1].write_bytes(signed(package, github(f"auditors/team{number}")))
+        calls = [(publishers.publish_all, place, [str(package)], root, [bundle]) for bundle in bundles]
+        assert publishers.run_together(calls) == [0] * self.COUNT
+        store = open_store(place)
+        elements = sidecar.parse(store.read(f"noarch/{NAME}.sigs", LIMIT).data, where="x").elements
+        assert sorted(elements) == sorted(bundle.read_bytes() for bundle in bundles)
+        assert [report.findings for report in index.check(store)] == [(), ()]
+
+    def test_on_many_packages(self, place, tmp_path, root):
+        made = [a_package(tmp_path / "many", f"many{number}") for number in range(self.COUNT)]
+        store = open_store(place)
+        for package in made:
+            signed(package)
+            store.create(f"noarch/{package.name}", package.read_bytes())
+        listed = json.loads(store.read("noarch/repodata.json", LIMIT).data)
+        some = listed["packages.conda"][NAME]
+        for package in made:
+            listed["packages.conda"][package.name] = {**some, "name": package.name.partition("-")[0]}
+            listed["packages.conda"][package.name]["sha256"] = publishers.digest_of(package)
+        old = store.read("noarch/repodata.json", LIMIT)
+        store.replace("noarch/repodata.json", json.dumps(listed).encode(), old.version)
+        calls = [(publishers.publish_all, place, [str(package)], root) for package in made]
+        assert publishers.run_together(calls) == [0] * self.COUNT
+        named = fields(store.read("noarch/repodata.json", LIMIT).data)
+        for package in made:
+            digest = named[package.name]
+            data = store.read(f"noarch/{package.name}.sigs.{digest}", LIMIT).data
+            assert sidecar.parse(data, where="x").elements == (
+                package.with_name(f"{package.name}.sigstore.json").read_bytes(),
+            )
+
+
+class TestNoRoom:
+    @pytest.fixture
+    def waiting(self, attested, tmp_path):
+        return planned(attested, tmp_path / "packages" / NAME, terms=ANYBODY), Directory(attested)
+
+    def test_a_full_disk(self, attested, waiting):
+        """A limit on the size of files stands for it: the write itself fails, in the middle."""
+        plans, store = waiting
+        before = files(attested)
+        old = resource.getrlimit(resource.RLIMIT_FSIZE)
+        handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        try:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (512, old[1]))
+            [outcome], changed = publish.publish(plans, store, ANYBODY)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, old)
+            signal.signal(signal.SIGXFSZ, handler)
+        assert "cannot be written" in str(outcome.problem)
+        assert (changed, files(attested)) == ({}, before)
+        [outcome], _ = publish.publish(plans, store, ANYBODY)
+        assert (outcome.problem, outcome.appended) == (None, 1)
+
+    @pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
+    def test_a_read_only_directory(self, attested, waiting):
+        plans, store = waiting
+        before = files(attested)
+        (attested / "noarch").chmod(0o555)
+        try:
+            [outcome], changed = publish.publish(plans, store, ANYBODY)
+        finally:
+            (attested / "noarch").chmod(0o755)
+        assert outcome.problem is not None
+        assert (changed, files(attested)) == ({}, before)
