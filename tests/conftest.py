@@ -1,13 +1,18 @@
 """Fixtures that several floors share."""
 
 import os
+import shutil
 import threading
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+
+if TYPE_CHECKING:
+    from tests.patched_channel import World
 
 ROOT = Path(__file__).parent.parent
 
@@ -65,3 +70,31 @@ def bucket(s3: str, monkeypatch: pytest.MonkeyPatch) -> str:
     )
     httpx.put(f"{s3}/{name}", headers={"Authorization": signed}).raise_for_status()
     return f"s3://{name}"
+
+
+@pytest.fixture(scope="session")
+def _patched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    from tests import patched_channel
+
+    folder = tmp_path_factory.mktemp("patched")
+    plain, history = folder / "plain", folder / "history"
+    patched_channel.make_channel(plain, folder / "built")
+    shutil.copytree(plain, history)
+    patched_channel.make_history(history)
+    return plain, history
+
+
+@pytest.fixture
+def world(_patched: tuple[Path, Path], tmp_path: Path) -> "World":
+    """A channel that conda-index indexed, whose patches nobody attested yet."""
+    from tests import patched_channel
+
+    return patched_channel.copied(_patched[0], tmp_path / "channel")
+
+
+@pytest.fixture
+def history(_patched: tuple[Path, Path], tmp_path: Path) -> "World":
+    """The same with three generations by three identities, a day between each and the next."""
+    from tests import patched_channel
+
+    return patched_channel.copied(_patched[1], tmp_path / "patched", days=3)

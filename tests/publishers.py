@@ -24,6 +24,7 @@ CHANNEL = Channel("https://conda.example/channel")
 PRELOADED = [
     "condattest.operations.publish",
     "condattest.operations.index",
+    "condattest.operations.patch_attest",
     "condattest.signatures.authenticate",
     "condattest.signatures.refresh",
     "condattest.transport.directory",

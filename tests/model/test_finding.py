@@ -10,7 +10,7 @@ from condattest.model.finding import Code, Finding, Severity
 
 CLASSES = {
     *("BUNDLE", "CRYPTO", "TIME", "STMT", "BIND", "CHANNEL", "MISSING", "IDENTITY", "SIDECAR", "ROLLBACK", "POLICY"),
-    *("INDEX", "PUBLISH", "PATCH"),
+    *("INDEX", "PUBLISH", "PATCH", "FRESH"),
     *("ARCHIVE", "NET", "TRUST"),
 }
 

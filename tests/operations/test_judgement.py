@@ -125,11 +125,13 @@ def test_a_large_package_of_the_old_format_is_read_in_part_and_a_note_says_so(tm
     package = a_package(tmp_path, kind=".tar.bz2")
     verdict = Accepted("rule", ())
     with package.open("rb") as opened:
-        whole = judgement.with_metadata(verdict, opened, artifact_of(package).file, None)
+        whole, index = judgement.with_metadata(verdict, opened, artifact_of(package).file, None)
+    assert index is not None
+    assert index["name"] == artifact_of(package).file.name
     assert whole == verdict
     with package.open("r+b") as opened:
         opened.truncate(judgement.MAX_SCANNED + 1)  # A sparse tail: what follows the metadata is not looked at.
-        partly = judgement.with_metadata(verdict, opened, artifact_of_name(package), None)
+        partly, _ = judgement.with_metadata(verdict, opened, artifact_of_name(package), None)
     assert isinstance(partly, Accepted)
     assert [note.code for note in partly.notes] == [Code.ARCHIVE_PARTLY_READ]
 

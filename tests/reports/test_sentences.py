@@ -88,7 +88,7 @@ def test_advice_names_real_verbs(text):
 def test_advice_names_real_options(text):
     """Advice that cannot be followed sends people to switch the check off."""
     options: set[str] = set()
-    for verb in ("verify", "attest"):
+    for verb in ("verify", "attest", "publish", "index"):
         command = cli.get_command(click.Context(cli), verb)
         options |= {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
     assert set(re.findall(r"(?<![\w-])--[a-z-]+", text)) <= options

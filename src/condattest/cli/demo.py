@@ -14,6 +14,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from condattest.cli import demo_channel
 from condattest.cli.session import Session
 from condattest.cli.settings import Command, Settings, pass_settings
 from condattest.errors import CondattestError, Misuse
@@ -117,6 +118,22 @@ class _Stage:
             [answer] = verify.verify([target], question, trust=trust, fetcher=fetcher, now=self.session.now)
         self.story.verdict(answer.verdict, code=expected)
 
+    def channel(self, packages: list[Path], trust: "TrustRoot", required: "Policy", token: str) -> None:
+        """Tell the chapter of the channel; `token` is of the workflow that hotfixes records."""
+        from condattest.signatures.identity import Token
+        from condattest.signatures.sign import Signing
+
+        signing = Signing(trust, lambda: Token(token, source="the sandbox"))
+
+        def sign(payload: bytes) -> bytes:
+            [signed] = signing.sign([payload], jobs=1)
+            if isinstance(signed.outcome, CondattestError):
+                raise signed.outcome
+            return signed.outcome
+
+        scene = demo_channel.Scene(self.story, self.folder, CHANNEL, trust, required, sign, self.session.now)
+        demo_channel.tell(scene, packages)
+
     def learn(self, path: Path, trust: "TrustRoot") -> "Policy":
         """Learn a policy as `condattest policy learn` does, and write it."""
         from condattest.operations import learn as seeing
@@ -143,7 +160,7 @@ class _Stage:
 @click.option("--force", is_flag=True, help="Use --dir although it is there already; its demo files are replaced.")
 @pass_settings
 def command(settings: Settings, /, folder: Path | None, force: bool) -> int:
-    """Tell the whole story on the built-in sandbox: sign, verify, tamper, impersonate.
+    """Tell the whole story on the built-in sandbox: sign, verify, tamper, impersonate, publish, hotfix, strip.
 
     Opens sockets on 127.0.0.1 only, and leaves the files to look at.
     """
@@ -212,6 +229,8 @@ def _tell(stage: _Stage) -> None:
         )
         stage.verify(good, required, trust, Code.CHANNEL_MISMATCH, elsewhere)
 
+        stage.channel([good, other], trust, required, running.sandbox.token(github(demo_channel.HOTFIXES)))
+
     story.tell("A second Sigstore, of the attacker's own, vouches for the right name")
     with Sandbox(rekor=1, tsa=True).serve() as forged:
         impostor = make_package(_folder(folder / "forged"), "hello-demo", "1.0.0", payload=b"forged\n")
@@ -248,3 +267,9 @@ def _closing(console: Console, folder: Path) -> None:
         )
     )
     console.print(Text("   condattest inspect hello-demo-1.0.0-0.conda.sigstore.json"))
+    console.print(
+        Text(
+            "   condattest patch blame channel numbers-demo-2.1.0-0.conda --trusted-root trusted_root.json "
+            f"--subdir noarch --channel {CHANNEL} --repository {demo_channel.HOTFIXES}"
+        )
+    )

@@ -8,18 +8,22 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import click
 
 from condattest._version import __version__
 from condattest.cli.settings import Group, Settings
 
+if TYPE_CHECKING:
+    from condattest.errors import CondattestError
+
 _VERBS: Final = {
     "attest": ("condattest.cli.attest", "Sign a CEP 27 statement for each package."),
     "publish": ("condattest.cli.publish", "Publish packages with their attestations to a channel."),
     "index": ("condattest.cli.index", "Bring a channel's index in line with its sidecars."),
     "mirror": ("condattest.cli.mirror", "Copy packages with their attestations between channels."),
+    "patch": ("condattest.cli.patch", "Say who changed a package's record, from what, and when."),
     "verify": ("condattest.cli.verify", "Check packages against their attestations and a policy."),
     "inspect": ("condattest.cli.inspect", "Show what a bundle, sidecar or package says, unverified."),
     "policy": ("condattest.cli.policy", "Write, learn, check and explain policies."),
@@ -28,6 +32,10 @@ _VERBS: Final = {
     "demo": ("condattest.cli.demo", "Show the whole story, offline, in seconds."),
     "doctor": ("condattest.cli.doctor", "Tell what works here, and what to do about the rest."),
 }
+
+
+_GROUPS: Final = frozenset({"patch", "policy"})
+"""The verbs whose documents are those of the verbs within."""
 
 
 def summary(name: str) -> str:
@@ -106,9 +114,7 @@ def run(argv: Sequence[str]) -> int:
     except click.exceptions.Abort:
         return _end(argv, 130, "Interrupted", "interrupted", "")
     except CondattestError as error:
-        from condattest.cli import exits
-
-        return _end(argv, exits.of_error(error), error.kind, str(error), error.hint)
+        return _failed(error, argv)
     except BrokenPipeError:
         # Whoever read stdout has gone: say nothing more, and do not say that all is well.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -126,6 +132,19 @@ def _usage(error: click.ClickException, argv: Sequence[str]) -> int:
     context = getattr(error, "ctx", None)
     hint = f"{context.command_path} --help" if context is not None else "condattest --help"
     return _end(argv, 2, "Misuse", error.format_message(), hint)
+
+
+def _failed(error: "CondattestError", argv: Sequence[str]) -> int:
+    from condattest.cli import exits
+    from condattest.errors import Malformed, NotAuthenticated
+
+    message, hint = str(error), error.hint
+    if isinstance(error, Malformed | NotAuthenticated):
+        from condattest.reports.sentences import advice, sentence
+
+        message = f"{error.finding.code}: {sentence(error.finding)}"
+        hint = hint or advice(error.finding) or ""
+    return _end(argv, exits.of_error(error), error.kind, message, hint)
 
 
 def _internal(error: Exception, argv: Sequence[str], settings: Settings) -> int:
@@ -159,4 +178,11 @@ def _end(argv: Sequence[str], code: int, kind: str, message: str, hint: str) -> 
 
 
 def _verb(argv: Sequence[str]) -> str:
-    return next((word for word in argv if word in _VERBS), "usage")
+    """The verb as documents name it; of `patch` and `policy`, with the verb within."""
+    at = next((at for at, word in enumerate(argv) if word in _VERBS), None)
+    if at is None:
+        return "usage"
+    verb, following = argv[at], next(iter(argv[at + 1 :]), "")
+    if verb in _GROUPS and following in import_module(_VERBS[verb][0]).command.commands:
+        return f"{verb}-{following}"
+    return verb

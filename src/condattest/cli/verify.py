@@ -14,6 +14,7 @@ from condattest.model.channel import Channel, canonical
 
 if TYPE_CHECKING:
     from condattest.operations.attestations import Style
+    from condattest.operations.patch_verdict import Demand
 
 
 @click.command(
@@ -45,6 +46,14 @@ if TYPE_CHECKING:
     help="Which sidecars to look for; prefix-v0 reads prefix.dev's older .v0.sigs.",
 )
 @click.option(
+    "--patches",
+    type=click.Choice(["policy", "require", "report", "off"]),
+    default="policy",
+    show_default=True,
+    envvar="CONDATTEST_PATCHES",
+    help="Judge the patches of index records: where the policy has a [[patch]], always, only to tell, or not.",
+)
+@click.option(
     "--no-state",
     is_flag=True,
     envvar="CONDATTEST_NO_STATE",
@@ -68,6 +77,7 @@ def command(
     bundles: tuple[Path, ...],
     sigs_url: str | None,
     style: "Style",
+    patches: "Demand",
     no_state: bool,
     jobs: int,
     **who: Any,
@@ -93,6 +103,7 @@ def command(
         sigs_url=sigs_url,
         style=style,
         roots=required.loaded.roots,
+        patches=patches,
     )
     parsed = [parsing.parse(text) for text in targets]
     total = sum(target.path.stat().st_size for target in parsed if isinstance(target, parsing.FileTarget)) or None

@@ -107,7 +107,7 @@ class Code(StrEnum):
 
     PATCH_NONE = "PATCH-NONE", _E, "the channel has no attested generation of patches for the subdir"
     PATCH_STATEMENT = "PATCH-STATEMENT", _E, "the statement is not one of a generation of patches"
-    PATCH_GENERATION = "PATCH-GENERATION", _E, "the generation is not the one that should stand in its place"
+    PATCH_GENERATION = "PATCH-GENERATION", _E, "the generation is of another role, or its bundles disagree"
     PATCH_FILE = "PATCH-FILE", _E, "a file of a generation is not what its digest or its form demands"
     PATCH_MISSING = "PATCH-MISSING", _U, "a file of a generation could not be found"
     PATCH_RECORD = "PATCH-RECORD", _E, "a record is not what the generations make of it, or has no digest"

@@ -108,24 +108,31 @@ def _authenticated(bundle: Bundle, candidates: Sequence[TrustRoot]) -> Evidence 
     return failures[0]
 
 
-def with_metadata(verdict: Verdict, opened: BinaryIO, file: PackageFile, subdir: str | None) -> Verdict:
-    """Check that an archive is well-formed and says what its name says; reject what does not, whatever was signed."""
+def with_metadata(
+    verdict: Verdict, opened: BinaryIO, file: PackageFile, subdir: str | None
+) -> tuple[Verdict, Mapping[str, object] | None]:
+    """Check that an archive is well-formed and says what its name says; reject what does not, whatever was signed.
+
+    Returns:
+        The verdict, and the archive's info/index.json where it was read.
+    """
     # After the digest: what the signature does not cover is not worth opening.
     if isinstance(verdict, Rejected):
-        return verdict
+        return verdict, None
     try:
         size = opened.seek(0, os.SEEK_END)
         extent = extent_of(file, size)
-        package.check(package.read(opened, file, extent=extent), file, subdir)
+        metadata = package.read(opened, file, extent=extent)
+        package.check(metadata, file, subdir)
     except Malformed as error:
         seen = verdict.evidence if isinstance(verdict, Accepted) else verdict.seen
-        return Rejected((error.finding,), seen)
+        return Rejected((error.finding,), seen), None
     except OSError as error:
         raise LocalFailure(f"{file}: cannot be read: {error.strerror}") from None
     if extent is package.Extent.FIRST and isinstance(verdict, Accepted):
         note = Finding.of(Code.ARCHIVE_PARTLY_READ, file, size=size, limit=MAX_SCANNED)
-        return Accepted(verdict.rule, verdict.evidence, (*verdict.notes, note))
-    return verdict
+        verdict = Accepted(verdict.rule, verdict.evidence, (*verdict.notes, note))
+    return verdict, metadata.index
 
 
 def extent_of(file: PackageFile, size: int) -> package.Extent:

@@ -3,8 +3,8 @@
 Owns `mirror`, `Selection` and `Mirrored`. For each package: (1) its record in the source's index, which must be about
 that file; (2) the hashed sidecar that the record names, hashed and then judged; (3) the package, hashed on the way and
 compared with the record, and its own metadata. What is refused is not copied, and said. Then, in the destination:
-packages, hashed sidecars, mutable sidecars, and the index last. A sidecar that the destination has already is kept in
-front, and lacks nothing afterwards.
+packages, hashed sidecars, mutable sidecars, the generations of patches as they are, and the index last. A sidecar that
+the destination has already is kept in front, and lacks nothing afterwards.
 
 Spec: https://github.com/conda/ceps/blob/main/cep-0050.md
 """
@@ -29,6 +29,7 @@ from condattest.operations.admission import Terms
 from condattest.operations.advertise import MONOLITHS, advertise
 from condattest.operations.attestations import Collected
 from condattest.operations.judgement import authenticate_and_decide, extent_of
+from condattest.operations.mirror_patches import copy_patches
 from condattest.operations.mirror_source import Entry
 from condattest.operations.sidecars import Shelf
 from condattest.operations.stored_package import MAX_PACKAGE, digest_of, is_subdir, unchanged
@@ -250,6 +251,8 @@ class _Copier:
         copied = {each.file: each for each in outcomes if each.copied}
         if not copied:
             return outcomes
+        # Who reads the index may ask who patched it.
+        copy_patches(self.origin, self.store, subdir)
         shelf = Shelf(self.store, subdir)
 
         moved: dict[PackageFile, Sha256 | Malformed] = {}

@@ -15,12 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from condattest.errors import (
-    LocalFailure,
-    Malformed,
-    Misuse,
-    Unavailable,
-)
+from condattest.errors import LocalFailure, Malformed, Misuse, Unavailable
 from condattest.model.artifact import Artifact, PackageFile, Sha256
 from condattest.model.channel import Channel
 from condattest.model.finding import Code, Finding
@@ -28,6 +23,7 @@ from condattest.model.verdict import Accepted, Rejected, Undecided, Verdict
 from condattest.operations import attestations
 from condattest.operations.attestations import Collected, Style
 from condattest.operations.judgement import Judged, authenticate_and_decide, of_finding, of_outage, with_metadata
+from condattest.operations.patch_verdict import Demand, demanded, with_patches
 from condattest.operations.targets import DigestTarget, FileTarget, Target, UrlTarget
 from condattest.policy.rules import Policy, Rule
 from condattest.signatures.trust_root import TrustRoot
@@ -54,6 +50,7 @@ class Question:
         sigs_url: A sidecar or bundle to fetch instead.
         style: Which sidecars are looked for.
         roots: The trust roots that rules of the policy name, by their path there.
+        patches: Whether the patches of index records are judged.
     """
 
     policy: Policy
@@ -63,6 +60,7 @@ class Question:
     sigs_url: str | None = None
     style: Style = "cep50"
     roots: Mapping[str, TrustRoot] = field(default_factory=dict)
+    patches: Demand = "policy"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +139,10 @@ def _in_order(targets: Sequence[Target], answer: Callable[[Target], Verification
         yield from pool.map(answer, targets)
 
 
+Index = Mapping[str, object] | None
+"""An archive's info/index.json, where it is at hand."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Asking:
     """One question, put to targets one at a time."""
@@ -188,8 +190,10 @@ class _Asking:
             collected = self._named()
             if collected is None:
                 collected = attestations.beside(target.path, style=self.question.style)
-            verdict = self._decide(collected, Artifact(target.file, known.sha256), known, None)
-            return with_metadata(verdict, opened, target.file, self.question.subdir)
+            artifact = Artifact(target.file, known.sha256, self.question.subdir)
+            verdict = self._decide(collected, artifact, known, None)
+            verdict, index = with_metadata(verdict, opened, target.file, self.question.subdir)
+            return self._with_patches(verdict, artifact, known, None, index)
 
     def _url(self, target: UrlTarget, known: "_Known") -> Verdict:
         known.channel = self.question.channel or target.channel
@@ -199,15 +203,19 @@ class _Asking:
             collected = attestations.older_sidecar(target.url, self.fetcher)
         elif collected is None:
             record, collected = attestations.in_channel(target.channel, target.subdir, target.file, self.fetcher)
+        patched = record
+        if patched is None and demanded(self.question.policy, known.channel, self.question.patches):
+            patched = attestations.record_in(target.channel, target.subdir, target.file, self.fetcher)
         with tempfile.TemporaryFile() as downloaded:
             known.sha256 = self._download(target.url, downloaded)
-            if record is not None:
-                _check_digest(record, known.sha256, str(target))
+            if patched is not None:
+                _check_digest(patched, known.sha256, str(target))
             artifact = Artifact(target.file, known.sha256, target.subdir)
             verdict = self._decide(collected, artifact, known, record)
             if record is not None:
                 verdict = self._remember(verdict, target.channel, artifact, record, collected)
-            return with_metadata(verdict, downloaded, target.file, target.subdir)
+            verdict, index = with_metadata(verdict, downloaded, target.file, target.subdir)
+            return self._with_patches(verdict, artifact, known, patched, index)
 
     def _digest(self, artifact: Artifact, known: "_Known") -> Verdict:
         known.sha256 = artifact.sha256
@@ -219,7 +227,27 @@ class _Asking:
         _check_digest(record, artifact.sha256, f"{channel}/{subdir}/{artifact.file}")
         placed = Artifact(artifact.file, artifact.sha256, subdir)
         verdict = self._decide(collected, placed, known, record)
-        return self._remember(verdict, channel, placed, record, collected)
+        verdict = self._remember(verdict, channel, placed, record, collected)
+        return self._with_patches(verdict, placed, known, record, None)
+
+    def _with_patches(
+        self, verdict: Verdict, artifact: Artifact, known: "_Known", record: "Record | None", index: Index
+    ) -> Verdict:
+        """Judge the record's patches, too, where the policy or the caller demands it."""
+        return with_patches(
+            verdict,
+            self.question.patches,
+            known.channel or (None if known.judged is None else known.judged.judgement.channel),
+            artifact,
+            None if record is None else record.members,
+            index,
+            policy=self.question.policy,
+            trust=self.trust,
+            roots=self.question.roots,
+            fetcher=self.fetcher,
+            memory=self.memory,
+            now=self.now,
+        )
 
     def _remember(
         self, verdict: Verdict, channel: Channel, artifact: Artifact, record: "Record", collected: Collected

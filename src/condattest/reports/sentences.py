@@ -24,6 +24,16 @@ _ADVICE: Final = {
     Code.NET_TRUST_ROOT: "condattest doctor tells what works here",
     Code.CRYPTO: "check the trust root that was used (--trust-config, --staging); otherwise do not trust the bundle",
     Code.TIME_NONE: "sign again with a time-stamp authority that answers",
+    Code.PATCH_NONE: "ask the channel whether it attests its patches; condattest patch attest makes a generation",
+    Code.PATCH_REPLAY: "index again with these instructions, and attest what the indexer wrote",
+    Code.PATCH_MISSING: "try again; a mirror may lag behind its channel",
+    Code.PATCH_STRIPPED: "condattest patch blame shows what is missing; do not install from there",
+    Code.PATCH_UNATTRIBUTED: "do not install it; ask the channel who changed the record",
+    Code.POLICY_NO_PATCH_RULE: "add a [[patch]] for the channel to the policy, or leave --patches out",
+    Code.INDEX_FIELD_ALONE: "restore the sidecar; --drop removes the field, and the package becomes unattested",
+    Code.INDEX_FIELD: "condattest index CHANNEL brings it in line",
+    Code.SIDECAR_HASHED: "restore the file from a backup; condattest index makes a lost copy again where it can",
+    Code.PUBLISH_BYTES: "build it with another build number: a file that is published keeps its bytes",
     Code.ROLLBACK: "ask the channel why an older state is served; condattest doctor shows where the state is kept",
 }
 

@@ -1,0 +1,223 @@
+"""`condattest patch`: who changed a package's record, from what, and when."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from condattest.cli import exits, observe
+from condattest.cli.generations import (
+    Opened,
+    chain_of,
+    duration_of,
+    engine_of,
+    reading_options,
+    signer_of,
+    source_of,
+    time_of,
+)
+from condattest.cli.requirement import requirement_options
+from condattest.cli.session import Session
+from condattest.cli.settings import Group, Settings, pass_settings
+from condattest.errors import Misuse
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.group(
+    "patch",
+    cls=Group,
+    examples=[
+        "condattest patch blame https://conda.example/channel PKG-1.0-0.conda --subdir noarch --policy policy.toml",
+        "condattest patch attest /srv/channel --subdir noarch --channel https://conda.example/channel",
+    ],
+)
+def command() -> None:
+    """Say who changed a package's record, from what, and when: signed, timestamped, checkable."""
+
+
+@command.command(
+    "attest",
+    examples=[
+        "condattest patch attest staging --subdir noarch --channel https://conda.example/channel --state state.json "
+        "--repository OWNER/NAME",
+        "condattest patch attest staging --subdir linux-64 --channel URL --instructions patches-1-0.conda --any-signer",
+    ],
+)
+@click.argument("place", metavar="STORE")
+@click.option("--subdir", metavar="NAME", required=True, help="The subdir.")
+@click.option("--channel", metavar="URL", required=True, help="The channel's canonical URL, which statements name.")
+@click.option("--instructions", type=_FILE, help="A patch package with the instructions, instead of the channel's.")
+@click.option(
+    "--engine",
+    type=click.Choice(["conda-index", "rattler-index"]),
+    default="conda-index",
+    show_default=True,
+    help="The indexer that applied the instructions.",
+)
+@click.option("--engine-version", metavar="TEXT", help="Its version, as the statement shall name it.")
+@click.option("--source", metavar="URI@COMMIT", help="Where the instructions come from.")
+@click.option("--state", type=_FILE, help="A file that keeps the newest generation, outside the channel.")
+@click.option("--trust-as-built", is_flag=True, help="Believe the index where no archive proves a record as built.")
+@click.option("--refresh-after", metavar="DURATION", help="Sign again, even if nothing changed, after 7d, say.")
+@click.option(
+    "--identity-token-file",
+    type=_FILE,
+    envvar="CONDATTEST_IDENTITY_TOKEN_FILE",
+    help="A file with the OIDC identity token; - is stdin.",
+)
+@requirement_options
+@click.option("--any-signer", is_flag=True, help="Take any authentic signer of the generation before.")
+@pass_settings
+def attest(
+    settings: Settings,
+    /,
+    place: str,
+    subdir: str,
+    channel: str,
+    instructions: Path | None,
+    engine: str,
+    engine_version: str | None,
+    source: str | None,
+    state: Path | None,
+    trust_as_built: bool,
+    refresh_after: str | None,
+    identity_token_file: Path | None,
+    any_signer: bool,
+    **who: Any,
+) -> int:
+    """Sign a generation of a subdir's patches, if they changed anything.
+
+    Reads records as built, instructions and the served index of a store; refuses to sign where the replay does not give
+    what is served. Run it on a staging copy, after the indexer and before publishing. --repository and its kin say who
+    signed the generation before.
+    """
+    from condattest.operations import patch_attest, patch_inputs
+    from condattest.reports import documents, patches
+    from condattest.transport.origin import StoreOrigin
+    from condattest.transport.store import open_store
+
+    session = Session(settings)
+    store = open_store(place)
+    origin = StoreOrigin(store)
+    chain = chain_of(session, origin, subdir, channel, "author", who, any_signer=any_signer)
+    with session.progress("reading", None, "files"):
+        inputs = patch_inputs.read(origin, subdir, instructions)
+    order = patch_attest.Order(
+        store=store,
+        chain=chain,
+        packages=origin,
+        inputs=inputs,
+        engine=engine_of(engine),
+        engine_version=engine_version or "unknown",
+        source=source_of(source),
+        state=state,
+        trust_as_built=trust_as_built,
+        refresh_after=duration_of(refresh_after),
+    )
+    made = patch_attest.attest(order, signer_of(session, identity_token_file), now=session.now)
+    session.render(
+        documents.document("patch-attest", exits.Exit.ACCEPTED, **patches.made([made])),
+        lambda console: patches.show_made(console, [made]),
+    )
+    return exits.Exit.ACCEPTED
+
+
+@command.command(
+    "log",
+    examples=[
+        "condattest patch log https://conda.example/channel --subdir noarch --repository OWNER/NAME",
+        "condattest patch log /srv/channel --subdir noarch --channel https://conda.example/channel --any-signer",
+    ],
+)
+@reading_options
+@click.option("--limit", type=click.IntRange(1), help="At most so many generations.")
+@pass_settings
+def log(settings: Settings, /, limit: int | None, **where: Any) -> int:
+    """Show the generations of a subdir's patches: when, by whom, from which source, how many records.
+
+    A gap, a generation that does not follow the one before it, and times that run backwards are findings.
+    """
+    from condattest.operations import patch_log
+    from condattest.reports import documents, patches
+
+    session = Session(settings)
+    with Opened(session, where) as (_, chain):
+        steps = list(patch_log.log(chain, limit=limit))
+    code = exits.of_findings([finding for step in steps for finding in step.findings])
+    session.render(
+        documents.document("patch-log", code, **patches.steps(steps)),
+        lambda console: patches.show_steps(console, steps),
+    )
+    return code
+
+
+@command.command(
+    "blame",
+    examples=[
+        "condattest patch blame https://conda.example/channel PKG-1.0-0.conda --subdir noarch --repository OWNER/NAME",
+        "condattest patch blame /srv/channel PKG-1.0-0.conda --subdir noarch --channel URL --any-signer --history",
+    ],
+)
+@reading_options
+@click.argument("package", metavar="PKG")
+@click.option("--history", is_flag=True, help="Every change of a key, and not only the last.")
+@click.option("--at", metavar="TIME", help="The record as attested at a time: 2026-11-01T00:00:00Z.")
+@pass_settings
+def blame(settings: Settings, /, package: str, history: bool, at: str | None, **where: Any) -> int:
+    """Say who changed a package's record, key by key: old and new value, generation, trusted time, signer, source."""
+    from condattest.model.artifact import PackageFile
+    from condattest.operations import patch_blame
+    from condattest.reports import documents, patches
+
+    session = Session(settings)
+    try:
+        file = PackageFile.parse(package)
+    except ValueError as error:
+        raise Misuse(f"{package}: {error}") from None
+    with Opened(session, where) as (_, chain):
+        found = patch_blame.blame(chain, file, at=time_of(at))
+    code = exits.Exit.ACCEPTED
+    content = patches.not_blamed(file, chain.subdir) if found is None else patches.blame(found, chain.subdir)
+    session.render(
+        documents.document("patch-blame", code, patched=found is not None, **content),
+        lambda console: (
+            console.print(f"{file}: no generation ever changed its record", markup=False)
+            if found is None
+            else patches.show_blame(console, found, history=history)
+        ),
+    )
+    return code
+
+
+@command.command(
+    "verify",
+    examples=[
+        "condattest patch verify https://conda.example/channel --subdir noarch --repository OWNER/NAME",
+        "condattest patch verify /srv/channel --subdir noarch --channel https://conda.example/channel --any-signer",
+    ],
+)
+@reading_options
+@click.option("--instructions", type=_FILE, help="A patch package with the instructions, instead of the channel's.")
+@pass_settings
+def verify(settings: Settings, /, instructions: Path | None, **where: Any) -> int:
+    """Check a subdir's patches whole: the chain, the replay of the instructions, and what is served.
+
+    Finds changes that no generation explains, patches that were taken away, and keys that the policy does not allow.
+    """
+    from condattest.operations import patch_inputs, patch_verify
+    from condattest.reports import documents, patches
+
+    session = Session(settings)
+    with Opened(session, where) as (origin, chain):
+        inputs = patch_inputs.read(origin, chain.subdir, instructions)
+        checked = patch_verify.verify(chain, inputs, keys=chain.authority.keys)
+    code = exits.of_findings(list(checked.findings))
+    session.render(
+        documents.document("patch-verify", code, **patches.checked([checked])),
+        lambda console: patches.show_checked(console, [checked]),
+    )
+    return code
+
+
+command.add_command(observe.command)

@@ -1,0 +1,77 @@
+"""The history of a subdir's patches, newest generation first, each step checked against the one after it.
+
+Owns `log` and `Step`. What is wrong with a step is said of it, and the walk goes on as far as there is something to
+read.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from condattest.errors import Malformed
+from condattest.model.artifact import Sha256
+from condattest.model.finding import Code, Finding
+from condattest.operations.patch_chain import Chain, Generation
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One generation: what it says, and what is wrong with it; `generation` is None where it cannot be believed."""
+
+    number: int
+    generation: Generation | None
+    findings: tuple[Finding, ...] = ()
+
+
+def log(chain: Chain, *, limit: int | None = None) -> Iterator[Step]:
+    """Yield generations from the newest on.
+
+    Args:
+        chain: The generations.
+        limit: At most so many.
+
+    Raises:
+        Malformed: PATCH-NONE: there is none; or the newest, or its log, is not sound.
+        Unavailable, LocalFailure: Something could not be read.
+    """
+    newest = newest_of(chain)
+    payloads = (*chain.log(newest), newest.payload)
+    later: Generation | None = None
+    for number in range(newest.said.generation, 0, -1):
+        if limit is not None and newest.said.generation - number >= limit:
+            return
+        step = _step(chain, number, payloads, later)
+        yield step
+        later = step.generation
+
+
+def newest_of(chain: Chain) -> Generation:
+    """The newest generation.
+
+    Raises:
+        Malformed: PATCH-NONE: there is none; or it is not sound.
+    """
+    newest = chain.newest()
+    if newest is None:
+        where = f"{chain.origin.name}/{chain.place('head.json')}"
+        raise Malformed(Finding.of(Code.PATCH_NONE, where, channel=chain.channel, subdir=chain.subdir))
+    return newest
+
+
+def _step(chain: Chain, number: int, payloads: tuple[Sha256, ...], later: Generation | None) -> Step:
+    try:
+        generation = chain.generation(number)
+    except Malformed as error:
+        return Step(number, None, (error.finding,))
+    where = f"{chain.origin.name}/{chain.place(f'{number}.sigs')}"
+    findings = []
+    if generation.payload != payloads[number - 1]:
+        findings.append(Finding.of(Code.ROLLBACK, where, expected=payloads[number - 1], found=generation.payload))
+    previous = payloads[number - 2] if number > 1 else None
+    if generation.said.previous != previous:
+        found = generation.said.previous
+        findings.append(Finding.of(Code.ROLLBACK, f"{where}: previous", expected=previous or "none", found=found))
+    if later is not None and later.time.at < generation.time.at:
+        expected = f"no later than generation {later.said.generation}, {later.time.at.isoformat()}"
+        found_time = generation.time.at.isoformat()
+        findings.append(Finding.of(Code.PATCH_BACKWARDS, where, expected=expected, found=found_time))
+    return Step(number, generation, tuple(findings))

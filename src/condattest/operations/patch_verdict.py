@@ -1,0 +1,105 @@
+"""Let what is wrong with a record's patches change a verdict.
+
+Owns `Demand`, `demanded` and `with_patches`. A policy's `[[patch]]` decides whether patches are judged for a channel; a
+caller can demand it (`require`: without a rule the package is rejected), have it only told (`report`), or leave it out
+(`off`).
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Literal
+
+from condattest.model.artifact import Artifact
+from condattest.model.channel import Channel
+from condattest.model.finding import Code, Finding, Severity
+from condattest.model.verdict import Accepted, Rejected, Undecided, Verdict
+from condattest.policy.rules import Policy
+from condattest.signatures.trust_root import TrustRoot
+from condattest.transport.memory import Memory
+from condattest.transport.on_demand import Source
+
+Demand = Literal["policy", "require", "report", "off"]
+
+
+def demanded(policy: Policy, channel: Channel | None, demand: Demand) -> bool:
+    """Whether patches of a channel are judged, so that an index record is needed."""
+    if demand == "off" or channel is None:
+        return False
+    home = policy.home(channel)
+    return any(rule.channel == home for rule in policy.patches)
+
+
+def with_patches(
+    verdict: Verdict,
+    demand: Demand,
+    channel: Channel | None,
+    artifact: Artifact,
+    record: Mapping[str, Any] | None,
+    index: Mapping[str, Any] | None,
+    *,
+    policy: Policy,
+    trust: TrustRoot,
+    roots: Mapping[str, TrustRoot],
+    fetcher: Source,
+    memory: Memory,
+    now: datetime,
+) -> Verdict:
+    """Judge the patches of a record, where that is demanded and the archive is accepted.
+
+    Args:
+        verdict: The verdict on the archive.
+        demand: Whether patches are judged.
+        channel: Where the package comes from; None if nobody says.
+        artifact: The archive, with its subdir.
+        record: The index record, whole; None where there is none at hand.
+        index: The archive's `info/index.json`; None where the archive is not at hand.
+        policy: For the `[[patch]]` rules.
+        trust: The trust root, where no rule names another.
+        roots: The trust roots that rules name.
+        fetcher: For the generations.
+        memory: What this machine has seen of them.
+        now: The time of the judgement.
+    """
+    if demand == "off" or not isinstance(verdict, Accepted) or channel is None:
+        return verdict
+    home = policy.home(channel)
+    rule = policy.patch_for(home) or policy.patch_for(home, "observer")
+    if rule is None:
+        if demand != "require":
+            return verdict
+        finding = Finding.of(Code.POLICY_NO_PATCH_RULE, policy.source, channel=home)
+        return Rejected((finding,), verdict.evidence)
+    if record is None or artifact.subdir is None:
+        return _noted(verdict, Finding.of(Code.PATCH_NOT_JUDGED, artifact.file))
+    # Imported here: most verifications judge no patches, and this costs start-up time.
+    from condattest.operations.patch_chain import Chain
+    from condattest.operations.patch_judgement import Asked, judge
+    from condattest.policy.patch_signers import authority
+    from condattest.transport.origin import HttpOrigin
+
+    allowed = authority(policy, home, rule.role, root=trust.sha256)
+    if isinstance(allowed, Finding):
+        return _judged(verdict, (allowed,), demand)
+    origin = HttpOrigin((rule.provenance or channel).url, fetcher)
+    own = [roots[rule.trusted_root]] if rule.trusted_root is not None and rule.trusted_root in roots else [trust]
+    chain = Chain(origin, home, artifact.subdir, rule.role, allowed, own)
+    asked = Asked(artifact=artifact, record=record, index=index)
+    outcome = judge(asked, chain, rule, policy.revoked.patch, memory, now=now)
+    return _judged(_noted(verdict, *outcome.notes), outcome.findings, demand)
+
+
+def _noted(verdict: Accepted, *notes: Finding) -> Accepted:
+    return Accepted(verdict.rule, verdict.evidence, (*verdict.notes, *notes))
+
+
+def _judged(verdict: Accepted, findings: tuple[Finding, ...], demand: Demand) -> Verdict:
+    if not findings:
+        return verdict
+    if demand == "report":
+        told = (
+            Finding(Code.PATCH_REPORTED, each.where, {"failed": each.code.value, **each.facts}) for each in findings
+        )
+        return _noted(verdict, *told)
+    if any(each.code.severity is Severity.UNKNOWN for each in findings):
+        return Undecided(findings, verdict.evidence)
+    return Rejected(findings, verdict.evidence)

@@ -1,0 +1,173 @@
+"""Check a subdir's patches whole: the chain, every file of it, the replay, and what is served.
+
+Owns `verify` and `Checked`. (1) The newest generation and its descent; (2) every shard and delta, and that the changes
+make of each record as built what the shards say; (3) the engine gives from the instructions what the shards say, and
+would not fail on them (instructions with the same outcome as the attested ones are no news, and no generation is made
+for them); (4) the served index is just that: what it has beside is unattributed, what it lacks is stripped.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from condattest.errors import Malformed
+from condattest.formats.patch_files import Entry, Place
+from condattest.model.artifact import PackageFile, Sha256
+from condattest.model.finding import Code, Finding, Severity
+from condattest.operations.patch_chain import Chain, Generation
+from condattest.operations.patch_inputs import Inputs
+from condattest.operations.patch_log import log, newest_of
+from condattest.patches import engines
+from condattest.patches.changes import alike, differences
+from condattest.patches.digests import record_digest
+from condattest.patches.generation import records_of
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """The outcome: the newest generation, how many records were compared, and what is wrong."""
+
+    newest: Generation
+    records: int
+    findings: tuple[Finding, ...]
+
+
+def verify(chain: Chain, inputs: Inputs, *, keys: frozenset[str] | None = None) -> Checked:
+    """Check everything.
+
+    Args:
+        chain: The generations.
+        inputs: What the channel has and serves.
+        keys: The keys that may be patched; None for any.
+
+    Raises:
+        Malformed: The newest generation is not sound, or something of it cannot be had (PATCH-MISSING).
+        Unavailable, LocalFailure: Something could not be read.
+    """
+    newest = newest_of(chain)
+    findings = [finding for step in log(chain) for finding in step.findings]
+    payloads = (*chain.log(newest), newest.payload)
+    entries = {}
+    for name, digest in chain.map(newest).items():
+        for place, entry in chain.shard(name, digest).files.items():
+            entries[place] = (name, entry)
+    findings.extend(_history(chain, inputs, entries, payloads, keys))
+    findings.extend(_replayed(newest, inputs, entries))
+    records, unlike = _served(inputs, entries)
+    findings.extend(unlike)
+    return Checked(newest, records, tuple(findings))
+
+
+_Entries = Mapping[Place, tuple[str, Entry]]
+
+
+def _history(
+    chain: Chain, inputs: Inputs, entries: _Entries, payloads: tuple[Sha256, ...], keys: frozenset[str] | None
+) -> Iterator[Finding]:
+    as_built = {place: record for place, _, record in records_of(inputs.as_built) if place in entries}
+    for place, (name, entry) in entries.items():
+        try:
+            states = list(chain.states(name, place, entry, payloads))
+            record = as_built.get(place)
+            # What the shards say of keys is only what somebody says, until it gives the digests that they say.
+            if record is not None and record_digest(record, where="/".join(place)) == entry.as_built:
+                chain.value(name, place, entry, record, payloads)
+        except Malformed as error:
+            yield error.finding
+            continue
+        changed = {key for _, state in states for key in state.changed}
+        for key in sorted(changed - keys) if keys is not None else ():
+            yield Finding.of(Code.PATCH_KEY, place[1], key=key)
+
+
+def _replayed(newest: Generation, inputs: Inputs, entries: _Entries) -> Iterator[Finding]:
+    said = newest.said
+    engine = engines.engine(said.engine)
+    if engine is None:
+        yield Finding.of(Code.PATCH_MISSING, said.subdir, expected="a known engine", found=said.engine)
+        return
+    document = inputs.as_built
+    if inputs.instructions is not None:
+        patched = engine.apply(inputs.as_built, inputs.instructions)
+        document = patched.document
+        yield from (each for each in patched.findings if each.code.severity is Severity.ERROR)
+    unlike = list(_unlike(inputs.as_built, document, entries))
+    found = None if inputs.instructions is None else inputs.instructions.raw_sha256
+    if unlike and found != said.instructions:
+        where = f"{said.subdir}/patch_instructions.json"
+        yield Finding.of(Code.PATCH_REPLAY, where, expected=said.instructions or "none", found=found or "none")
+    else:
+        yield from unlike
+
+
+def _unlike(as_built: Mapping[str, Any], document: Mapping[str, Any], entries: _Entries) -> Iterator[Finding]:
+    """Where a replay does not give what the shards say; what no shard lists has to stay as it is built."""
+    after = {place: record for place, _, record in records_of(document)}
+    gone = frozenset(document.get("removed") or ())
+    for place, _, record in records_of(as_built):
+        where = "/".join(place)
+        now = None if place[1] in gone else after.get(place)
+        entry = entries[place][1] if place in entries else None
+        if now is record and entry is None:
+            continue
+        try:
+            expected = entry.served if entry is not None else record_digest(record, where=where)
+            found = None if now is None else record_digest(now, where=where)
+        except Malformed as error:
+            yield error.finding
+            continue
+        if found != expected:
+            yield Finding.of(Code.PATCH_REPLAY, where, expected=expected or "removed", found=found or "removed")
+
+
+def _served(inputs: Inputs, entries: _Entries) -> tuple[int, list[Finding]]:
+    served = {place: (file, record) for place, file, record in records_of(inputs.served)}
+    gone = frozenset(inputs.served.get("removed") or ())
+    findings = []
+    count = 0
+    for place, file, as_built in records_of(inputs.as_built):
+        count += 1
+        entry = entries[place][1] if place in entries else None
+        here = served.pop(place, None)
+        record = None if here is None or place[1] in gone else here[1]
+        try:
+            finding = _judged(file, as_built, record, entry)
+        except Malformed as error:
+            finding = error.finding
+        if finding is not None:
+            findings.append(finding)
+    findings.extend(
+        Finding.of(Code.PATCH_UNATTRIBUTED, file, expected="a record as built", found="none")
+        for file, _ in served.values()
+    )
+    return count, findings
+
+
+def _judged(
+    file: PackageFile, as_built: Mapping[str, Any], record: Mapping[str, Any] | None, entry: Entry | None
+) -> Finding | None:
+    # Digests of records leave it out, since it is checked against the archive; here is none.
+    if record is not None and record.get("sha256") != as_built.get("sha256"):
+        return Finding.of(Code.PATCH_UNATTRIBUTED, file, keys="sha256")
+    if entry is None:
+        if record is None:
+            return Finding.of(Code.PATCH_UNATTRIBUTED, file, expected="its record", found="removed")
+        if alike(as_built, record, where=str(file)):
+            return None
+        changed = ", ".join(differences(as_built, record))
+        return Finding.of(Code.PATCH_UNATTRIBUTED, file, keys=changed)
+    if as_built.get("sha256") != entry.sha256:
+        found_archive = as_built.get("sha256")
+        return Finding.of(Code.PATCH_AS_BUILT, f"{file}: sha256", expected=entry.sha256, found=found_archive)
+    built = record_digest(as_built, where=str(file))
+    if built != entry.as_built:
+        return Finding.of(Code.PATCH_AS_BUILT, file, expected=entry.as_built, found=built)
+    found = None if record is None else record_digest(record, where=str(file))
+    if found == entry.served:
+        return None
+    if found is None:
+        return Finding.of(Code.PATCH_UNATTRIBUTED, file, expected=entry.served, found="removed")
+    # An earlier state, or the record as built: a patch was taken away. Anything else was put there.
+    earlier = found == entry.as_built or any(found == digest for _, digest in entry.history)
+    code = Code.PATCH_STRIPPED if earlier else Code.PATCH_UNATTRIBUTED
+    return Finding.of(code, file, expected=entry.served or "removed", found=found)

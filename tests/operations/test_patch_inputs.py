@@ -1,0 +1,146 @@
+"""What a generation is made from: three files in the forms that indexers write them, and nothing else."""
+
+import bz2
+import hashlib
+import io
+import json
+import tarfile
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from condattest.errors import Malformed, Misuse
+from condattest.formats import compression
+from condattest.model.finding import Code
+from condattest.operations import patch_inputs
+from condattest.patches.generation import records_of
+from condattest.transport.directory import Directory
+from condattest.transport.fetch import Fetcher
+from condattest.transport.origin import HttpOrigin, StoreOrigin
+from tests import channels
+from tests.formats.test_patch_files import values
+from tests.patched_channel import EMPTY, NAME, finding_of, fix, refused
+
+nested = st.dictionaries(st.sampled_from(["conda", "x-1-0.conda", "x-1-0"]), values)
+INDEX = b'{"packages": {}, "packages.conda": {"x-1-0.conda": {"name": "x"}}}'
+
+
+def read(root, subdir="noarch", package=None):
+    return patch_inputs.read(StoreOrigin(Directory(root)), subdir, package)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    path = tmp_path / "channel" / "noarch"
+    path.mkdir(parents=True)
+    for base in ("repodata_from_packages.json", "repodata.json"):
+        (path / base).write_bytes(INDEX)
+    return path
+
+
+def test_everything_is_read_with_its_digest(history):
+    inputs = read(history.root)
+    assert inputs.as_built["packages.conda"][NAME]["depends"] == ["python"]
+    assert inputs.served["packages.conda"][NAME]["depends"] == ["python >=3.9"]
+    assert inputs.instructions.packages_conda[NAME]["license"] == "MIT"
+    names = [f"noarch/{base}.json" for base in ("repodata_from_packages", "repodata", "patch_instructions")]
+    assert [name for name, _ in inputs.digests] == names
+    for name, digest in inputs.digests:
+        assert digest == hashlib.sha256((history.root / name).read_bytes()).hexdigest()
+
+
+def test_over_http(history):
+    with channels.served(history.root) as url, Fetcher(attempts=1, deadline=5) as fetcher:
+        assert patch_inputs.read(HttpOrigin(url, fetcher), "noarch") == read(history.root)
+
+
+def test_without_instructions_there_are_none(folder):
+    assert read(folder.parent).instructions is None
+
+
+@pytest.mark.parametrize(("suffix", "pack"), [(".zst", compression.zstd_index), (".bz2", bz2.compress)])
+def test_where_only_a_twin_is_there_it_is_read(folder, suffix, pack):
+    plain = folder / "repodata.json"
+    plain.with_name(plain.name + suffix).write_bytes(pack(plain.read_bytes()))
+    plain.unlink()
+    inputs = read(folder.parent)
+    assert len(list(records_of(inputs.served))) == 1
+    assert inputs.digests[1][0] == f"noarch/repodata.json{suffix}"
+
+
+@pytest.mark.parametrize("base", ["repodata_from_packages.json", "repodata.json"])
+def test_without_an_index_it_is_usage(folder, base):
+    (folder / base).unlink()
+    with pytest.raises(Misuse, match=base):
+        read(folder.parent)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "null", "{", '{"packages": []}', '{"packages": {"x-1-0.tar.bz2": null}}', '{"packages.conda": 1}',
+     '{"removed": {}}', '{"removed": null}', '{"removed": [1]}', '{"removed": [["x"]]}', '{"v3": []}',
+     '{"v3": {"conda": []}}',
+     '{"v3": {"conda": {"x-1-0": 1}}}', '{"packages": {"x-1-0.conda": {"n": 1e999}}}', "\udcff", "[" * 100_000],
+)  # fmt: skip
+@pytest.mark.parametrize("base", ["repodata_from_packages.json", "repodata.json"])
+def test_what_is_no_index_is_malformed(folder, base, text):
+    (folder / base).write_bytes(text.encode(errors="surrogateescape"))
+    refused(lambda: read(folder.parent), Code.NET_UNAVAILABLE)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.dictionaries(st.sampled_from(["packages", "packages.conda", "removed", "v3", "info"]), values | nested))
+def test_of_any_json_only_malformed_comes_and_what_is_read_can_be_gone_through(folder, document):
+    (folder / "repodata.json").write_text(json.dumps(document))
+    if finding_of(lambda: read(folder.parent)) is None:
+        served = read(folder.parent).served
+        assert all(isinstance(record, dict) for _, _, record in records_of(served))
+        assert frozenset(served.get("removed", ())) <= {*served.get("removed", ())}
+
+
+def test_a_broken_twin_is_malformed(folder):
+    (folder / "repodata.json").rename(folder / "repodata.json.zst")
+    refused(lambda: read(folder.parent), Code.NET_UNAVAILABLE)
+
+
+def test_broken_instructions_are_malformed(folder):
+    (folder / "patch_instructions.json").write_text('{"patch_instructions_version": 9}')
+    refused(lambda: read(folder.parent), Code.PATCH_INSTRUCTIONS)
+
+
+class TestPackage:
+    @pytest.fixture
+    def package(self, tmp_path):
+        def make(name="patches-1-0.tar.bz2", **subdirs):
+            path = tmp_path / name
+            with tarfile.open(path, "w:bz2") as archive:
+                for subdir, text in subdirs.items():
+                    member = tarfile.TarInfo(f"{subdir.replace('_', '-')}/patch_instructions.json")
+                    member.size = len(text)
+                    archive.addfile(member, io.BytesIO(text.encode()))
+            return path
+
+        return make
+
+    def test_its_instructions_count_and_not_the_channel_s(self, history, package):
+        text = json.dumps(EMPTY | fix(license="GPL"))
+        inputs = read(history.root, package=package(noarch=text, linux_64="{}"))
+        assert inputs.instructions.packages_conda == {NAME: {"license": "GPL"}}
+        assert inputs.digests[-1] == ("noarch/patch_instructions.json", hashlib.sha256(text.encode()).hexdigest())
+
+    def test_one_without_the_subdir_is_usage_that_says_what_it_has(self, history, package):
+        with pytest.raises(Misuse) as caught:
+            read(history.root, package=package(linux_64="{}"))
+        assert "linux-64" in caught.value.hint
+
+    @pytest.mark.parametrize("name", ["nowhere-1-0.conda", "nowhere.txt"])
+    def test_one_that_is_not_there_is_usage(self, history, tmp_path, name):
+        with pytest.raises(Misuse):
+            read(history.root, package=tmp_path / name)
+
+    def test_one_that_is_no_package_is_malformed(self, history, tmp_path):
+        path = tmp_path / "patches-1-0.conda"
+        path.write_bytes(b"PK")
+        with pytest.raises(Malformed):
+            read(history.root, package=path)

@@ -1,0 +1,239 @@
+"""Patches at install time: a record is what was attested, or was until just now, or is refused with its own code."""
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from condattest.model.artifact import Sha256
+from condattest.model.channel import Channel
+from condattest.model.finding import Code
+from condattest.model.verdict import Accepted, Rejected, Undecided
+from condattest.operations import targets
+from condattest.operations.verify import Question, verify
+from condattest.policy.rules import Checkpoint, GitHubSigner, PatchRule, Policy, Revoked, Rule
+from condattest.sandbox import github
+from condattest.transport.fetch import Fetcher
+from condattest.transport.file_memory import FileMemory
+from tests import channels
+from tests.patched_channel import CHANNEL, NAME, TEAMS, World, fix
+from tests.rehearsal import a_package, artifact_of, payload_for
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+KEYS = frozenset({"depends", "license", "constrains"})
+REMOVED = {"packages.conda": {NAME: {"depends": ["python >=3.9"]}}, "remove": ["letters-1.0-0.conda"]}
+
+
+class Installer:
+    """Verifies URLs of a patched channel, which is served as a mirror of itself."""
+
+    def __init__(self, world: World, url: str, folder) -> None:
+        self.world, self.url = world, url
+        self.memory = FileMemory(folder)
+        signers = tuple(GitHubSigner(name=team, repository=team) for team in TEAMS)
+        self.patch = PatchRule(name="[[patch]]", channel=CHANNEL, signers=signers, max_age=7 * DAY, keys=KEYS)
+        packagers = (GitHubSigner(name="packager", repository="me/numbers"),)
+        self.rule = Rule(name="rule", channel=CHANNEL, signers=packagers)
+        self.revoked = Revoked()
+
+    def policy(self, *patches) -> Policy:
+        from condattest.policy.rules import ChannelEntry
+
+        entry = ChannelEntry(url=CHANNEL, mirrors=(Channel(self.url),))
+        return Policy(source="p", rules=(self.rule,), patches=patches, channels=(entry,), revoked=self.revoked)
+
+    def verdict(self, name=NAME, *, memory=None, patches="policy", rules=None, bundle=None, **patch):
+        rule = replace(self.patch, **patch)
+        question = Question(
+            policy=self.policy(*([rule] if rules is None else rules)),
+            patches=patches,
+            bundles=() if bundle is None else (bundle,),
+        )
+        parsed = [targets.parse(f"{self.url}/noarch/{name}")]
+        with Fetcher(attempts=1, deadline=5) as fetcher:
+            [answer] = verify(
+                parsed, question, trust=self.world.trust, fetcher=fetcher, now=self.world.now, memory=memory
+            )
+        return answer.verdict
+
+    def code(self, *arguments, **how):
+        verdict = self.verdict(*arguments, **how)
+        assert isinstance(verdict, Rejected | Undecided), verdict
+        return verdict.findings[0].code
+
+    def notes(self, *arguments, **how):
+        verdict = self.verdict(*arguments, **how)
+        assert isinstance(verdict, Accepted), verdict
+        return [note.code for note in verdict.notes]
+
+
+@pytest.fixture
+def world(tmp_path):
+    """A channel of three attested packages."""
+    world = World(tmp_path / "channel")
+    for name in ("numbers", "letters", "words"):
+        package = a_package(tmp_path / "built", name, depends=["python"])
+        [put] = channels.put(world.root, "noarch", package)
+        bundle = world.box.sign_statement(payload_for(artifact_of(package), CHANNEL), github("me/numbers"))
+        for suffix in (".sigs", f".sigs.{Sha256(_sha(b'[' + bundle + b']'))}"):
+            put.with_name(put.name + suffix).write_bytes(b"[" + bundle + b"]")
+    return world
+
+
+def _sha(data):
+    import hashlib
+
+    return hashlib.sha256(data).hexdigest()
+
+
+def publish(world, instructions, team=TEAMS[0]):
+    """Patch, attest, and name the sidecars in the index, as an operator does."""
+    from condattest.operations import index
+    from condattest.transport.directory import Directory
+
+    world.index(instructions)
+    made = world.attest(team)
+    assert [report.findings for report in index.index(Directory(world.root), subdir="noarch")] == [()]
+    return made
+
+
+@pytest.fixture
+def installer(world, tmp_path):
+    publish(world, fix(depends=["python >=3"]))
+    with channels.served(world.root) as url:
+        yield Installer(world, url, tmp_path / "memory")
+
+
+def edited(world, change):
+    path = world.root / "noarch" / "repodata.json"
+    path.with_name("repodata.json.zst").unlink(missing_ok=True)
+    document = json.loads(path.read_bytes())
+    change(document["packages.conda"])
+    path.write_text(json.dumps(document))
+
+
+class TestAccepted:
+    def test_a_patched_record_that_was_attested(self, installer):
+        assert installer.notes() == []
+
+    def test_a_record_that_was_never_patched(self, installer):
+        assert installer.notes("words-1.0-0.conda") == []
+
+    def test_with_a_bundle_of_the_caller_s_the_record_is_judged_all_the_same(self, installer, tmp_path):
+        bundle = tmp_path / "sidecar"
+        bundle.write_bytes((installer.world.root / "noarch" / f"{NAME}.sigs").read_bytes())
+        assert installer.notes(bundle=bundle) == []
+        edited(installer.world, lambda records: records[NAME].update(depends=["evil"]))
+        assert installer.code(bundle=bundle) is Code.PATCH_UNATTRIBUTED
+
+    def test_an_index_that_lags_a_little(self, installer):
+        old = (installer.world.root / "noarch" / "repodata.json").read_bytes()
+        installer.world.now += DAY
+        publish(installer.world, fix(depends=["python >=3.9"]), TEAMS[1])
+        (installer.world.root / "noarch" / "repodata.json.zst").unlink()
+        (installer.world.root / "noarch" / "repodata.json").write_bytes(old)
+        installer.world.now += 5 * HOUR
+        assert installer.notes() == [Code.PATCH_LAG]
+        installer.world.now += 2 * HOUR
+        assert installer.code() is Code.ROLLBACK
+
+    def test_a_young_patch_is_not_in_force_yet_and_the_record_before_it_is(self, installer):
+        old = (installer.world.root / "noarch" / "repodata.json").read_bytes()
+        installer.world.now += DAY
+        publish(installer.world, fix(depends=["python >=3.9"]), TEAMS[1])
+        installer.world.now += HOUR
+        assert installer.code(min_age=DAY) is Code.POLICY_TOO_YOUNG
+        (installer.world.root / "noarch" / "repodata.json.zst").unlink()
+        (installer.world.root / "noarch" / "repodata.json").write_bytes(old)
+        assert installer.notes(min_age=DAY) == []
+
+    def test_who_changed_it_long_ago_need_not_be_trusted_any_more(self, installer):
+        """Only the last change is resolved: a signer may leave a policy, and blame tells what was before."""
+        publish(installer.world, fix(depends=["python >=3.9"]), TEAMS[1])
+        assert installer.notes(signers=(GitHubSigner(name="x", repository=TEAMS[1]),)) == []
+
+
+class TestRejected:
+    def test_a_patch_that_was_stripped(self, installer):
+        edited(installer.world, lambda records: records[NAME].update(depends=["python"]))
+        assert installer.code() is Code.PATCH_STRIPPED
+
+    @pytest.mark.parametrize("name", [NAME, "words-1.0-0.conda"])
+    def test_a_change_that_nobody_signed(self, installer, name):
+        edited(installer.world, lambda records: records[name].update(depends=["evil"]))
+        assert installer.code(name) is Code.PATCH_UNATTRIBUTED
+
+    def test_a_record_that_names_another_package(self, installer):
+        edited(installer.world, lambda records: records[NAME].update(version="9.0"))
+        assert installer.code() is Code.BIND_METADATA
+
+    def test_a_key_that_must_not_be_patched(self, installer):
+        assert installer.code(keys=frozenset({"license"})) is Code.PATCH_KEY
+
+    def test_a_removed_package(self, installer):
+        publish(installer.world, REMOVED)
+        edited(installer.world, lambda records: records.update({"letters-1.0-0.conda": _as_built(installer.world)}))
+        assert installer.code("letters-1.0-0.conda") is Code.PATCH_REMOVED
+
+    def test_a_stale_generation(self, installer):
+        installer.world.now += 7 * DAY - HOUR
+        assert installer.notes() == []
+        installer.world.now += 2 * HOUR
+        assert installer.code() is Code.FRESH_STALE
+
+    def test_a_generation_of_a_stranger(self, installer):
+        assert installer.code(signers=(GitHubSigner(name="x", repository="x/y"),)) is Code.IDENTITY_MISMATCH
+
+    def test_a_revoked_generation(self, installer):
+        payload = installer.world.chain().newest().payload
+        installer.revoked = Revoked(patch=frozenset({payload}))
+        assert installer.code() is Code.IDENTITY_REVOKED
+
+    def test_an_older_generation_than_this_machine_has_seen(self, installer):
+        kept = (installer.world.root / "noarch" / "repodata.json").read_bytes()
+        publish(installer.world, fix(depends=["python >=3.9"]), TEAMS[1])
+        assert installer.notes(memory=installer.memory) == []
+        (installer.world.root / "noarch" / "patches" / "head.json").write_text('{"generation": 1}')
+        (installer.world.root / "noarch" / "repodata.json.zst").unlink()
+        (installer.world.root / "noarch" / "repodata.json").write_bytes(kept)
+        assert installer.code(memory=installer.memory) is Code.ROLLBACK
+        assert installer.notes() == []  # Without memory nobody could tell.
+
+    def test_a_checkpoint_of_the_policy_outranks_what_is_served(self, installer):
+        newest = installer.world.chain().newest()
+        assert installer.notes(checkpoint=Checkpoint(1, newest.payload)) == []
+        assert installer.code(checkpoint=Checkpoint(1, Sha256("1" * 64))) is Code.ROLLBACK
+        assert installer.code(checkpoint=Checkpoint(2, Sha256("1" * 64))) is Code.ROLLBACK
+
+    def test_a_channel_without_generations(self, installer):
+        (installer.world.root / "noarch" / "patches" / "head.json").unlink()
+        assert installer.code() is Code.PATCH_NONE
+
+
+def _as_built(world):
+    document = json.loads((world.root / "noarch" / "repodata_from_packages.json").read_bytes())
+    record = document["packages.conda"]["letters-1.0-0.conda"]
+    sidecar = next(world.root.glob("noarch/letters-1.0-0.conda.sigs.*")).name.rpartition(".")[2]
+    return {**record, "attestations_sha256": sidecar}
+
+
+class TestUndecided:
+    @pytest.mark.parametrize("suffix", ["1.sigs", ".map.json.zst", ".shard.json.zst", ".delta.json.zst"])
+    def test_a_file_that_cannot_be_had(self, installer, suffix):
+        for path in (installer.world.root / "noarch" / "patches").glob(f"*{suffix}"):
+            path.unlink()
+        verdict = installer.verdict()
+        assert isinstance(verdict, Undecided)
+        assert verdict.findings[0].code is Code.PATCH_MISSING
+
+
+class TestDemands:
+    def test_off_judges_nothing_and_report_only_tells(self, installer):
+        edited(installer.world, lambda records: records[NAME].update(depends=["evil"]))
+        assert installer.notes(patches="off") == []
+        assert installer.notes(patches="report") == [Code.PATCH_REPORTED]
+
+    def test_without_a_rule_require_rejects_and_the_policy_s_way_says_so(self, installer):
+        assert installer.code(rules=[], patches="require") is Code.POLICY_NO_PATCH_RULE
+        assert installer.notes(rules=[]) == [Code.POLICY_PATCHES_NOT_JUDGED]
