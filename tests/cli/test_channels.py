@@ -91,6 +91,11 @@ class TestPublish:
         assert ran.code == 2
         assert "--any-signer" in ran.err
 
+    def test_without_a_channel_it_is_said_that_statements_name_it(self, operator):
+        ran = operator("publish", f"dist/{NAME}", "--to", "channel", *OURS[:2])
+        assert ran.code == 0
+        assert "CHANNEL-FROM-STATEMENT" in ran.err
+
     def test_any_signer_is_told(self, operator):
         ran = operator("publish", f"dist/{NAME}", "--to", "channel", "--any-signer", "--json")
         assert (ran.code, ran.json["anySigner"]) == (0, True)

@@ -90,6 +90,8 @@ def command(
     if skip_existing:
         raise Misuse("--skip-existing goes with an upload to https://: elsewhere, what is there is compared")
     terms = terms_of(session, who, channel, any_signer=any_signer)
+    if terms.channel is None:
+        session.note(Finding.of(Code.CHANNEL_FROM_STATEMENT))
     store = open_store(place)
     size = sum(path.stat().st_size for path in map(Path, packages) if path.is_file()) or None
     with session.progress("verifying", size, "bytes") as advance:
