@@ -122,6 +122,11 @@ class TestPlanning:
         assert planned(channel, "noarch/both-1.0-0.conda")[0].path == "noarch/both-1.0-0.conda"
         assert planned(channel, "both-1.0-0.conda", subdir="linux-64")[0].path == "linux-64/both-1.0-0.conda"
 
+    def test_a_subdir_is_no_channel(self, channel, package):
+        with pytest.raises(Misuse, match="one of its subdirs"):
+            planned(channel / "noarch", package)
+        assert not (channel / "noarch" / "noarch").exists()
+
     def test_no_target_and_the_same_twice_are_misuse(self, channel, package):
         for targets in ((), (package, package), (package, f"noarch/{package.name}")):
             with pytest.raises(Misuse):

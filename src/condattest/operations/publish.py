@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from condattest.errors import CondattestError, Malformed, Misuse
+from condattest.errors import CondattestError, Malformed, Misuse, NotFound, TooLarge
 from condattest.formats import package
 from condattest.model.artifact import Artifact, PackageFile, Sha256
 from condattest.model.finding import Code, Finding
@@ -106,6 +106,10 @@ def plan(
         raise Misuse("nothing to publish", hint="give package files, or names of packages that the channel has")
     if subdir is not None and not is_subdir(subdir):
         raise Misuse(f"--subdir: expected a name such as noarch or linux-64, found {subdir!r:.80}")
+    if _is_a_subdir(store):
+        raise Misuse(
+            f"{store.name}: expected a channel, found one of its subdirs", hint="name the folder above it instead"
+        )
     planner = _Planner(store, terms, subdir, on_bytes)
     found = [planner.find(target) for target in targets]
     places = [(each.artifact.subdir, each.artifact.file) for each in found]
@@ -114,6 +118,17 @@ def plan(
             raise Misuse(f"{place[0]}/{place[1]} is named twice")
     given = _assigned(bundles, [each.artifact for each in found]) if bundles else None
     return [planner.judged(each, None if given is None else given[at]) for at, each in enumerate(found)]
+
+
+def _is_a_subdir(store: Store) -> bool:
+    """Whether an index lies at the top of a store: a channel has its indexes one folder below."""
+    try:
+        store.read("repodata.json", 0)
+    except NotFound:
+        return False
+    except TooLarge:
+        pass
+    return True
 
 
 def _assigned(paths: Sequence[Path], artifacts: Sequence[Artifact]) -> list[Collected]:
