@@ -1,6 +1,7 @@
 """Local files: read once and bounded, written whole or not at all."""
 
 import hashlib
+import io
 import os
 import socket
 import stat
@@ -256,3 +257,10 @@ def test_a_file_is_read_in_parts_from_where_it_stands(tmp_path):
     assert max(map(len, found)) == 1 << 20
     with files.open_once(Path("/proc/self/mem")) as opened, pytest.raises(LocalFailure, match="cannot be read"):
         list(files.parts(opened))
+
+
+def test_parts_are_hashed_written_and_counted_as_they_come():
+    to, counts = io.BytesIO(), []
+    digest = files.hash_parts(iter([b"one", b"", b"two"]), to, counts.append)
+    assert digest == hashlib.sha256(b"onetwo").hexdigest() == files.hash_parts([b"onetwo"])
+    assert (to.getvalue(), counts) == (b"onetwo", [3, 0, 3])

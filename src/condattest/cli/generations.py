@@ -1,6 +1,7 @@
 """What the verbs of `condattest patch` share: where generations are, who may sign them, and what options mean.
 
-Owns `reading_options`, `Opened`, `chain_of`, `origin_of`, `signer_of` and the readers of single options.
+Owns `reading_options` with `Opened`, `making_options` with `make`, `chain_of`, `origin_of`, `signer_of`, and readers of
+single options.
 """
 
 import os
@@ -19,12 +20,14 @@ from condattest.model.channel import Channel, canonical
 from condattest.model.finding import Finding
 
 if TYPE_CHECKING:
-    from condattest.formats.patch_statement import Source
+    from condattest.formats.patch_statement import Role, Source
     from condattest.operations.patch_chain import Chain
     from condattest.patches.engines import Engine
     from condattest.transport.on_demand import OnDemand
     from condattest.transport.origin import Origin
+    from condattest.transport.store import Store
 
+FILE: Final = click.Path(path_type=Path, dir_okay=False)
 _REMOTE: Final = ("https://", "http://")
 
 
@@ -44,6 +47,72 @@ def reading_options(function: Callable[..., Any]) -> Callable[..., Any]:
     for decorate in reversed(options):
         function = decorate(function)
     return function
+
+
+def making_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add what every verb that makes generations takes; `make` reads it."""
+    options: list[Callable[[Callable[..., Any]], Callable[..., Any]]] = [
+        click.option("--instructions", type=FILE, help="A patch package with the instructions, not the channel's."),
+        click.option("--engine", type=click.Choice(["conda-index", "rattler-index"]), default="conda-index",
+                     show_default=True, help="The indexer that applied the instructions."),
+        click.option("--engine-version", metavar="TEXT", help="Its version, as the statement shall name it."),
+        click.option("--state", type=FILE, help="A file that keeps the newest generation, outside STORE."),
+        click.option("--refresh-after", metavar="DURATION", help="Sign again, even if nothing changed, after 7d, say."),
+        click.option("--identity-token-file", type=FILE, envvar="CONDATTEST_IDENTITY_TOKEN_FILE",
+                     help="A file with the OIDC identity token; - is stdin."),
+        requirement_options,
+        click.option("--any-signer", is_flag=True, help="Take any authentic signer of the generation before."),
+    ]  # fmt: skip
+    for decorate in reversed(options):
+        function = decorate(function)
+    return function
+
+
+def make(
+    session: Session,
+    verb: str,
+    store: "Store",
+    origin: "Origin",
+    subdir: str,
+    channel: str,
+    role: "Role",
+    how: dict[str, Any],
+    *,
+    trust_as_built: bool,
+    source: "Source | None" = None,
+) -> int:
+    """Make the next generation in a store, from what a channel has, and render it; `how` is of `making_options`."""
+    from condattest.cli import exits
+    from condattest.operations import patch_attest, patch_inputs
+    from condattest.reports import documents, patches
+    from condattest.transport.origin import StoreOrigin
+
+    # What remains of the options says who must have signed.
+    who = dict(how)
+    instructions, token_file, state = who.pop("instructions"), who.pop("identity_token_file"), who.pop("state")
+    engine, engine_version = engine_of(who.pop("engine")), who.pop("engine_version")
+    refresh_after, any_signer = duration_of(who.pop("refresh_after")), who.pop("any_signer")
+    chain = chain_of(session, StoreOrigin(store), subdir, channel, role, who, any_signer=any_signer)
+    with session.progress("reading", None, "files"):
+        inputs = patch_inputs.read(origin, subdir, instructions)
+    order = patch_attest.Order(
+        store=store,
+        chain=chain,
+        packages=origin,
+        inputs=inputs,
+        engine=engine,
+        engine_version=engine_version or "unknown",
+        source=source,
+        state=state,
+        trust_as_built=trust_as_built,
+        refresh_after=refresh_after,
+    )
+    made = patch_attest.attest(order, signer_of(session, token_file), now=session.now)
+    session.render(
+        documents.document(verb, exits.Exit.ACCEPTED, **patches.made([made])),
+        lambda console: patches.show_made(console, [made]),
+    )
+    return exits.Exit.ACCEPTED
 
 
 class Opened:

@@ -6,22 +6,10 @@ from typing import Any
 import click
 
 from condattest.cli import exits, observe
-from condattest.cli.generations import (
-    Opened,
-    chain_of,
-    duration_of,
-    engine_of,
-    reading_options,
-    signer_of,
-    source_of,
-    time_of,
-)
-from condattest.cli.requirement import requirement_options
+from condattest.cli.generations import FILE, Opened, make, making_options, reading_options, source_of, time_of
 from condattest.cli.session import Session
 from condattest.cli.settings import Group, Settings, pass_settings
 from condattest.errors import Misuse
-
-_FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.group(
@@ -47,27 +35,9 @@ def command() -> None:
 @click.argument("place", metavar="STORE")
 @click.option("--subdir", metavar="NAME", required=True, help="The subdir.")
 @click.option("--channel", metavar="URL", required=True, help="The channel's canonical URL, which statements name.")
-@click.option("--instructions", type=_FILE, help="A patch package with the instructions, instead of the channel's.")
-@click.option(
-    "--engine",
-    type=click.Choice(["conda-index", "rattler-index"]),
-    default="conda-index",
-    show_default=True,
-    help="The indexer that applied the instructions.",
-)
-@click.option("--engine-version", metavar="TEXT", help="Its version, as the statement shall name it.")
 @click.option("--source", metavar="URI@COMMIT", help="Where the instructions come from.")
-@click.option("--state", type=_FILE, help="A file that keeps the newest generation, outside the channel.")
 @click.option("--trust-as-built", is_flag=True, help="Believe the index where no archive proves a record as built.")
-@click.option("--refresh-after", metavar="DURATION", help="Sign again, even if nothing changed, after 7d, say.")
-@click.option(
-    "--identity-token-file",
-    type=_FILE,
-    envvar="CONDATTEST_IDENTITY_TOKEN_FILE",
-    help="A file with the OIDC identity token; - is stdin.",
-)
-@requirement_options
-@click.option("--any-signer", is_flag=True, help="Take any authentic signer of the generation before.")
+@making_options
 @pass_settings
 def attest(
     settings: Settings,
@@ -75,16 +45,9 @@ def attest(
     place: str,
     subdir: str,
     channel: str,
-    instructions: Path | None,
-    engine: str,
-    engine_version: str | None,
     source: str | None,
-    state: Path | None,
     trust_as_built: bool,
-    refresh_after: str | None,
-    identity_token_file: Path | None,
-    any_signer: bool,
-    **who: Any,
+    **how: Any,
 ) -> int:
     """Sign a generation of a subdir's patches, if they changed anything.
 
@@ -92,35 +55,14 @@ def attest(
     what is served. Run it on a staging copy, after the indexer and before publishing. --repository and its kin say who
     signed the generation before.
     """
-    from condattest.operations import patch_attest, patch_inputs
-    from condattest.reports import documents, patches
     from condattest.transport.origin import StoreOrigin
     from condattest.transport.store import open_store
 
-    session = Session(settings)
     store = open_store(place)
-    origin = StoreOrigin(store)
-    chain = chain_of(session, origin, subdir, channel, "author", who, any_signer=any_signer)
-    with session.progress("reading", None, "files"):
-        inputs = patch_inputs.read(origin, subdir, instructions)
-    order = patch_attest.Order(
-        store=store,
-        chain=chain,
-        packages=origin,
-        inputs=inputs,
-        engine=engine_of(engine),
-        engine_version=engine_version or "unknown",
-        source=source_of(source),
-        state=state,
-        trust_as_built=trust_as_built,
-        refresh_after=duration_of(refresh_after),
-    )
-    made = patch_attest.attest(order, signer_of(session, identity_token_file), now=session.now)
-    session.render(
-        documents.document("patch-attest", exits.Exit.ACCEPTED, **patches.made([made])),
-        lambda console: patches.show_made(console, [made]),
-    )
-    return exits.Exit.ACCEPTED
+    return make(
+        Session(settings), "patch-attest", store, StoreOrigin(store), subdir, channel, "author", how,
+        trust_as_built=trust_as_built, source=source_of(source),
+    )  # fmt: skip
 
 
 @command.command(
@@ -198,7 +140,7 @@ def blame(settings: Settings, /, package: str, history: bool, at: str | None, **
     ],
 )
 @reading_options
-@click.option("--instructions", type=_FILE, help="A patch package with the instructions, instead of the channel's.")
+@click.option("--instructions", type=FILE, help="A patch package with the instructions, instead of the channel's.")
 @pass_settings
 def verify(settings: Settings, /, instructions: Path | None, **where: Any) -> int:
     """Check a subdir's patches whole: the chain, the replay of the instructions, and what is served.

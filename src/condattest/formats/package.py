@@ -39,6 +39,8 @@ from condattest.model.finding import Code, Finding
 
 FORMAT_VERSION: Final = 2
 """The version of the `.conda` format."""
+MAX_PACKAGE: Final = 16 * 1024**3
+"""Bytes of a package that is fetched, or lies in a channel."""
 MAX_DOCUMENT: Final = 4 * 1024 * 1024
 """Bytes of info/index.json or info/about.json; real ones take up to some 100 KiB."""
 MAX_INFO: Final = 256 * 1024 * 1024

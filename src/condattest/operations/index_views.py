@@ -16,6 +16,7 @@ from condattest.operations.advertise import MONOLITHS, SHARD_INDEXES, read, shar
 from condattest.transport.store import Store
 
 _SUFFIXES: Final = ("", ".zst", ".bz2")
+_PREFIXES: Final = ("repodata", "current_repodata")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,8 @@ class View:
 
 def views(store: Store, subdir: str, *, twins: bool = True) -> list[View]:
     """The files of a subdir's index that are there; without `twins`, compressed ones only where there is no other."""
-    present = {entry.name for entry in store.list(subdir)}
+    # By prefix: a folder has as many packages and sidecars as it likes, and a bucket lists them a thousand at a time.
+    present = {entry.name for prefix in _PREFIXES for entry in store.list(subdir, prefix)}
     found: list[View] = []
     for name in MONOLITHS:
         there = [name + suffix for suffix in _SUFFIXES if name + suffix in present]

@@ -9,7 +9,6 @@ the destination has already is kept in front, and lacks nothing afterwards.
 Spec: https://github.com/conda/ceps/blob/main/cep-0050.md
 """
 
-import hashlib
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +18,7 @@ from typing import IO, Final
 
 from condattest.errors import CondattestError, LocalFailure, Malformed, Misuse
 from condattest.formats import monolith, package, sidecar
+from condattest.formats.package import MAX_PACKAGE
 from condattest.formats.repodata import Record
 from condattest.formats.sidecar import Sidecar
 from condattest.model.artifact import Artifact, PackageFile, Sha256
@@ -31,8 +31,9 @@ from condattest.operations.attestations import Collected
 from condattest.operations.judgement import authenticate_and_decide, extent_of
 from condattest.operations.mirror_patches import copy_patches
 from condattest.operations.mirror_source import Entry
-from condattest.operations.sidecars import Shelf
-from condattest.operations.stored_package import MAX_PACKAGE, digest_of, is_subdir, unchanged
+from condattest.operations.sidecars import Joining, Shelf
+from condattest.operations.stored_package import digest_of, is_subdir, unchanged
+from condattest.transport import files
 from condattest.transport.origin import Origin
 from condattest.transport.store import Store
 
@@ -232,14 +233,10 @@ class _Copier:
         )
 
     def _download(self, path: str, artifact: Artifact, to: IO[bytes]) -> None:
-        digest = hashlib.sha256()
         with self.origin.stream(path, MAX_PACKAGE) as chunks:
-            for chunk in chunks:
-                digest.update(chunk)
-                to.write(chunk)
-        if digest.hexdigest() != artifact.sha256:
+            found = files.hash_parts(chunks, to)
+        if found != artifact.sha256:
             where = f"{self.origin.name}/{path}"
-            found = digest.hexdigest()
             raise Malformed(Finding.of(Code.BIND_DIGEST, where, expected=artifact.sha256, found=found))
         size = to.tell()
         metadata = package.read(to, artifact.file, extent=extent_of(artifact.file, size))  # type: ignore[arg-type]
@@ -253,29 +250,15 @@ class _Copier:
             return outcomes
         # Who reads the index may ask who patched it.
         copy_patches(self.origin, self.store, subdir)
-        shelf = Shelf(self.store, subdir)
-
-        moved: dict[PackageFile, Sha256 | Malformed] = {}
-
-        def join(file: PackageFile, named: Sha256) -> Sha256 | None:
-            try:
-                head = shelf.bring(file, lambda elements: (), (named,))
-            except Malformed as error:  # It concerns this package alone.
-                moved[file] = error
-                return None
-            if head is None:
-                raise AssertionError("a sidecar was written, and sidecars never go")
-            moved[file] = head.sha256
-            return head.sha256
-
+        joining = Joining(Shelf(self.store, subdir))
         # A channel without noarch is none to clients. One of shards alone stays one.
         for each in dict.fromkeys((subdir, "noarch")):
             if not index_views.views(self.store, each):
                 self.store.create(f"{each}/{MONOLITHS[0]}", monolith.empty(each))
         heads = {file: each.sidecar for file, each in copied.items() if each.sidecar is not None}
         with self.store.hold(subdir):
-            advertise(self.store, subdir, heads, join, {file: raws[file] for file in copied})
-        return [_moved(each, moved.get(each.file)) for each in outcomes]
+            advertise(self.store, subdir, heads, joining, {file: raws[file] for file in copied})
+        return [_moved(each, joining.moved.get(each.file)) for each in outcomes]
 
 
 def _moved(each: Mirrored, to: Sha256 | Malformed | None) -> Mirrored:

@@ -13,6 +13,7 @@ from condattest.formats.bundle import Bundle
 from condattest.formats.patch_statement import PatchStatement
 from condattest.model.artifact import Sha256
 from condattest.model.finding import Code, Finding
+from condattest.operations.patch_head import point
 from condattest.transport.origin import Origin
 from condattest.transport.store import Store
 
@@ -39,7 +40,7 @@ def copy_patches(origin: Origin, store: Store, subdir: str) -> int:
     copying.named(f"{said[newest].log}.log", said[newest].log, patch_files.MAX_LOG)
     for number, data in bundles.items():
         copying.copied += store.create(copying.path(f"{number}.sigs"), data)
-    copying.head(newest)
+    copying.copied += point(store, copying.path("head.json"), newest)
     return copying.copied
 
 
@@ -89,16 +90,3 @@ class _Copying:
         if found != digest:
             raise Malformed(Finding.of(Code.PATCH_FILE, self.where(name), expected=digest, found=found))
         return data
-
-    def head(self, newest: int) -> None:
-        """Let the destination's head name the newest generation, unless it names a newer one."""
-        path = self.path("head.json")
-        try:
-            stored = self._store.read(path, patch_files.MAX_HEAD)
-            version: str | None = stored.version
-            if patch_files.parse_head(stored.data, where=path) >= newest:
-                return
-        except NotFound:
-            version = None
-        self._store.replace(path, patch_files.dump_head(newest), version)
-        self.copied += 1

@@ -10,7 +10,6 @@ there.
 Spec: ceps-drafts/cep-patch-provenance.md
 """
 
-import hashlib
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ import stamina
 
 from condattest.errors import Conflict, Malformed, Misuse, NotFound
 from condattest.formats import package, patch_files, patch_statement, sidecar, statement
+from condattest.formats.package import MAX_PACKAGE
 from condattest.formats.patch_files import Change, Place
 from condattest.formats.patch_instructions import Instructions
 from condattest.formats.patch_statement import PatchStatement, Source
@@ -29,17 +29,18 @@ from condattest.model.artifact import PackageFile
 from condattest.model.finding import Code, Finding, Severity
 from condattest.operations import patch_state
 from condattest.operations.patch_chain import Chain, Generation
+from condattest.operations.patch_head import point
 from condattest.operations.patch_inputs import Inputs
 from condattest.operations.sidecars import SCHEDULE
 from condattest.patches.changes import alike
 from condattest.patches.digests import record_digest
 from condattest.patches.engines import Engine
 from condattest.patches.generation import Before, Built, build, records_of
+from condattest.transport import files
 from condattest.transport.origin import Origin
 from condattest.transport.store import Store
 
 _SHOWN: Final = 20
-_MAX_PACKAGE: Final = 16 * 1024**3
 
 Sign = Callable[[bytes], bytes]
 """Signs a statement's bytes; returns a bundle."""
@@ -205,7 +206,7 @@ def _attest(order: Order, served: Mapping[str, Any], sign: Sign, now: datetime) 
     name = f"{built.generation}.sigs"
     if not order.store.create(chain.place(name), sigs):
         raise Conflict(f"{chain.place(name)}: somebody else made that generation")
-    _point(order.store, chain.place("head.json"), built.generation)
+    point(order.store, chain.place("head.json"), built.generation)
     return Made(generation, new=True, changed=built.changed, written=(*written, name, "head.json"))
 
 
@@ -234,7 +235,7 @@ def _newest(order: Order) -> Generation | None:
             where = f"{order.store.name}/{chain.place(f'{number}.sigs')}"
             found = following.said.previous
             raise Malformed(Finding.of(Code.ROLLBACK, f"{where}: previous", expected=previous or "none", found=found))
-        _point(order.store, chain.place("head.json"), number)
+        point(order.store, chain.place("head.json"), number)
         newest = following
 
 
@@ -244,10 +245,11 @@ def _proved(order: Order, built: Built) -> bool:
     Raises:
         Malformed: PATCH-AS-BUILT: one does not, and the index is not to be believed.
     """
-    records = [(file, record) for place, file, record in records_of(order.inputs.as_built) if place in built.listed]
-    if records and order.trust_as_built:
-        return False
-    for file, record in records:
+    if not built.listed or order.trust_as_built:
+        return not built.listed
+    for place, file, record in records_of(order.inputs.as_built):
+        if place not in built.listed:
+            continue
         where = f"{order.packages.name}/{order.chain.subdir}/{file}"
         expected = record_digest(order.engine.as_built(_index_json(order, file, record, where)), where=where)
         found = record_digest(record, where=where)
@@ -258,19 +260,12 @@ def _proved(order: Order, built: Built) -> bool:
 
 
 def _index_json(order: Order, file: PackageFile, record: Mapping[str, Any], where: str) -> Mapping[str, Any]:
-    digest = hashlib.sha256()
+    path = f"{order.chain.subdir}/{file}"
     try:
-        with (
-            tempfile.TemporaryFile() as opened,
-            order.packages.stream(f"{order.chain.subdir}/{file}", _MAX_PACKAGE) as chunks,
-        ):
-            for chunk in chunks:
-                digest.update(chunk)
-                opened.write(chunk)
-            if digest.hexdigest() != record.get("sha256"):
-                raise Malformed(
-                    Finding.of(Code.BIND_DIGEST, where, expected=record.get("sha256"), found=digest.hexdigest())
-                )
+        with tempfile.TemporaryFile() as opened, order.packages.stream(path, MAX_PACKAGE) as chunks:
+            found = files.hash_parts(chunks, opened)
+            if found != record.get("sha256"):
+                raise Malformed(Finding.of(Code.BIND_DIGEST, where, expected=record.get("sha256"), found=found))
             return package.read(opened, file).index
     except NotFound:
         raise Malformed(Finding.of(Code.PATCH_AS_BUILT, where, expected="its archive", found="nothing")) from None
@@ -295,17 +290,3 @@ def _said(order: Order, built: Built, newest: Generation | None, proved: bool) -
         delta=built.delta,
         log=built.log,
     )
-
-
-def _point(store: Store, path: str, generation: int) -> None:
-    """Let `head.json` name a generation, unless it names a newer one."""
-    for attempt in stamina.retry_context(**SCHEDULE):
-        with attempt:
-            try:
-                stored = store.read(path, patch_files.MAX_HEAD)
-                version: str | None = stored.version
-                if patch_files.parse_head(stored.data, where=path) >= generation:
-                    return
-            except NotFound:
-                version = None
-            store.replace(path, patch_files.dump_head(generation), version)

@@ -21,7 +21,7 @@ from condattest.operations.admission import Offer, Terms
 from condattest.operations.advertise import Indexed, advertise
 from condattest.operations.attestations import Collected
 from condattest.operations.judgement import extent_of
-from condattest.operations.sidecars import Shelf, about
+from condattest.operations.sidecars import Joining, Shelf, about
 from condattest.operations.stored_package import digest_of, is_subdir, unchanged
 from condattest.transport import files
 from condattest.transport.store import Store
@@ -313,22 +313,8 @@ def _advertised(
     outcomes: Sequence[Published], store: Store, subdir: str
 ) -> tuple[Indexed, dict[PackageFile, Sha256 | Malformed]]:
     """Write the index; also the sidecars that were joined on the way, or why one could not be."""
-    moved: dict[PackageFile, Sha256 | Malformed] = {}
     heads = {each.plan.artifact.file: each.sidecar for each in outcomes if each.sidecar is not None}
     if not heads:
-        return Indexed(), moved
-    shelf = Shelf(store, subdir)
-
-    def join(file: PackageFile, named: Sha256) -> Sha256 | None:
-        try:
-            head = shelf.bring(file, lambda elements: (), (named,))
-        except Malformed as error:  # It concerns this package alone.
-            error.hint = "restore that sidecar, or give it up: condattest index CHANNEL --drop"
-            moved[file] = error
-            return None
-        if head is None:
-            raise AssertionError("a sidecar was written, and sidecars never go")
-        moved[file] = head.sha256
-        return head.sha256
-
-    return advertise(store, subdir, heads, join), moved
+        return Indexed(), {}
+    joining = Joining(Shelf(store, subdir), "restore that sidecar, or give it up: condattest index CHANNEL --drop")
+    return advertise(store, subdir, heads, joining), joining.moved

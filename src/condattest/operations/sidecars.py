@@ -1,10 +1,10 @@
 """The sidecars of one subdir in a store: read them, and append to them so that nothing is ever lost.
 
-Owns `Shelf`, `Head` and `SCHEDULE`. Each artifact has one mutable `<artifact>.sigs` and, for each state that it ever
-had, an immutable `<artifact>.sigs.<sha256>`. The order of writing is CEP 50's: hashed, mutable, and then the index,
-which is not this module's. Writers race: whoever finds the mutable sidecar changed under its hands joins what is there
-now. A version that the index names is always joined too, so that a mutable sidecar that somebody put back to an older
-state takes no attestation away.
+Owns `Shelf`, `Head`, `Joining` and `SCHEDULE`. Each artifact has one mutable `<artifact>.sigs` and, for each state that
+it ever had, an immutable `<artifact>.sigs.<sha256>`. The order of writing is CEP 50's: hashed, mutable, and then the
+index, which is not this module's. Writers race: whoever finds the mutable sidecar changed under its hands joins what is
+there now. A version that the index names is always joined too, so that a mutable sidecar that somebody put back to an
+older state takes no attestation away.
 
 Spec: https://github.com/conda/ceps/blob/main/cep-0050.md
 """
@@ -201,6 +201,34 @@ class Shelf:
             return False
         self.store.replace(path, data, there.version)
         return True
+
+
+@dataclass(slots=True)
+class Joining:
+    """Joins versions that records name, while an index is written, and keeps what came of it.
+
+    Attributes:
+        shelf: The subdir's sidecars.
+        hint: What to do about a version that cannot be joined.
+        moved: By artifact, the digest of its sidecar after joining, or why a version could not be joined.
+    """
+
+    shelf: Shelf
+    hint: str = ""
+    moved: dict[PackageFile, Sha256 | Malformed] = field(default_factory=dict)
+
+    def __call__(self, file: PackageFile, named: Sha256) -> Sha256 | None:
+        """Join a version; None if it cannot be, which concerns this artifact alone."""
+        try:
+            head = self.shelf.bring(file, lambda elements: (), (named,))
+        except Malformed as error:
+            error.hint = self.hint
+            self.moved[file] = error
+            return None
+        if head is None:
+            raise AssertionError("a sidecar was written, and sidecars never go")
+        self.moved[file] = head.sha256
+        return head.sha256
 
 
 @dataclass(slots=True)

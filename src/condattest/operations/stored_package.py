@@ -1,6 +1,6 @@
 """A package in a store: its digest by its own bytes, and its upload so that only the judged bytes get in.
 
-Owns `digest_of`, `unchanged`, `is_subdir` and `MAX_PACKAGE`.
+Owns `digest_of`, `unchanged` and `is_subdir`.
 """
 
 import hashlib
@@ -10,11 +10,11 @@ import re
 from typing import IO, BinaryIO, Final, cast
 
 from condattest.errors import LocalFailure, NotFound
+from condattest.formats.package import MAX_PACKAGE
 from condattest.model.artifact import Sha256
+from condattest.transport import files
 from condattest.transport.store import Store
 
-MAX_PACKAGE: Final = 16 * 1024**3
-"""Bytes of a package in a channel."""
 _SUBDIR: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}", re.ASCII)
 
 
@@ -29,14 +29,11 @@ def digest_of(store: Store, path: str) -> Sha256 | None:
     Raises:
         Unavailable, LocalFailure: The store cannot be read.
     """
-    digest = hashlib.sha256()
     try:
         with store.stream(path, MAX_PACKAGE) as chunks:
-            for chunk in chunks:
-                digest.update(chunk)
+            return files.hash_parts(chunks)
     except NotFound:
         return None
-    return Sha256(digest.hexdigest())
 
 
 def unchanged(opened: IO[bytes], expected: Sha256, name: str) -> BinaryIO:

@@ -6,16 +6,16 @@ whether the archive's own metadata agrees with its name. Whatever cannot be had 
 target without a verdict does not exist: the answers are as many as the targets.
 """
 
-import hashlib
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO
 
 from condattest.errors import LocalFailure, Malformed, Misuse, Unavailable
+from condattest.formats.package import MAX_PACKAGE
 from condattest.model.artifact import Artifact, PackageFile, Sha256
 from condattest.model.channel import Channel
 from condattest.model.finding import Code, Finding
@@ -33,9 +33,6 @@ from condattest.transport.on_demand import Source
 
 if TYPE_CHECKING:
     from condattest.formats.repodata import Record
-
-MAX_PACKAGE: Final = 16 * 1024**3
-"""Bytes of a package that is downloaded to be verified."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -300,13 +297,8 @@ class _Asking:
         return known.judged.verdict
 
     def _download(self, url: str, to: BinaryIO) -> Sha256:
-        digest = hashlib.sha256()
         with self.fetcher.stream(url, MAX_PACKAGE) as chunks:
-            for chunk in chunks:
-                digest.update(chunk)
-                to.write(chunk)
-                self.on_bytes(len(chunk))
-        return Sha256(digest.hexdigest())
+            return files.hash_parts(chunks, to, self.on_bytes)
 
 
 @dataclass(slots=True)

@@ -1,8 +1,8 @@
 """Read and write single local files, safely and bounded.
 
-Owns `open_once`, `hash_file`, `read_bounded`, `write_new`, and the steps of `write_new` for those who write by other
-rules: `parts`, `staged`, `link`, `sync`. Refuses what is no regular file (a pipe would block for ever, a device has no
-end), a file above the caller's limit, and to write through a symbolic link.
+Owns `open_once`, `hash_file`, `hash_parts`, `read_bounded`, `write_new`, and the steps of `write_new` for those who
+write by other rules: `parts`, `staged`, `link`, `sync`. Refuses what is no regular file (a pipe would block for ever, a
+device has no end), a file above the caller's limit, and to write through a symbolic link.
 
     write_new, without replace                        write_new, with replace
     open(.NAME.RANDOM.tmp, O_CREAT | O_EXCL)          open(.NAME.RANDOM.tmp, O_CREAT | O_EXCL)
@@ -25,7 +25,7 @@ import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import IO, BinaryIO, Final
 
 from condattest.errors import LocalFailure, Misuse
 from condattest.model.artifact import Sha256
@@ -88,6 +88,29 @@ def hash_file(opened: BinaryIO, *, on_bytes: Callable[[int], None] | None = None
         return Sha256(digest.hexdigest())
     except OSError as error:
         raise LocalFailure(f"{_named(opened)}: cannot be read: {error.strerror}") from None
+
+
+def hash_parts(
+    parts: Iterable[bytes], to: IO[bytes] | None = None, on_bytes: Callable[[int], None] | None = None
+) -> Sha256:
+    """Return the digest of what comes in parts, such as a download, in constant memory.
+
+    Args:
+        parts: All of it.
+        to: A file to write it to.
+        on_bytes: Told how many bytes came, for a progress bar.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+        if to is not None:
+            to.write(part)
+        if on_bytes is not None:
+            on_bytes(len(part))
+    return Sha256(digest.hexdigest())
 
 
 def read_bounded(path: Path, limit: int) -> bytes:
