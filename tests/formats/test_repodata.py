@@ -32,9 +32,13 @@ def shard(document: object) -> bytes:
     return zstd.compress(msgspec.msgpack.encode(document))
 
 
+def find_in_shard(data: bytes, file: PackageFile, *, where: str) -> Record | None:
+    return repodata.read_shard(data, where=where).find(file)
+
+
 FORMS = [
     pytest.param(repodata.find, monolith, id="repodata.json"),
-    pytest.param(repodata.find_in_shard, shard, id="shard"),
+    pytest.param(find_in_shard, shard, id="shard"),
 ]
 both = pytest.mark.parametrize(("find", "encode"), FORMS)
 
@@ -107,14 +111,14 @@ def test_a_digest_of_a_package_in_another_form_is_refused(find, encode, value):
 
 def test_digests_in_shards_may_be_bytes():
     record = {"sha256": bytes.fromhex(HEX), "attestations_sha256": bytes.fromhex(OTHER)}
-    found = repodata.find_in_shard(shard(index(record)), CONDA, where="index")
+    found = find_in_shard(shard(index(record)), CONDA, where="index")
     assert (found.sha256, found.attestations_sha256) == (HEX, OTHER)
 
 
 @pytest.mark.parametrize("value", [b"", bytes(31), bytes(33), HEX.encode()], ids=len)
 def test_bytes_of_another_length_are_no_digest(value):
     """A digest of 31 bytes matches whatever a lenient client pads it to."""
-    finding = refused(repodata.find_in_shard, shard(index({**FULL, "attestations_sha256": value})))
+    finding = refused(find_in_shard, shard(index({**FULL, "attestations_sha256": value})))
     assert finding.code is Code.SIDECAR_FIELD
 
 
@@ -181,7 +185,7 @@ def packed(data: bytes) -> bytes:
 )
 def test_bytes_that_are_no_shard_leave_undecided(data):
     """A broken shard is taken for one without the package."""
-    assert refused(repodata.find_in_shard, data).code is Code.NET_UNAVAILABLE
+    assert refused(find_in_shard, data).code is Code.NET_UNAVAILABLE
     with pytest.raises(Malformed) as caught:
         repodata.parse_shard_index(data, where="index")
     assert caught.value.finding.code is Code.NET_UNAVAILABLE
@@ -282,7 +286,7 @@ def test_a_whole_record_is_read_strictly():
 
 
 def test_a_shard_of_real_shape_may_leave_a_section_null():
-    assert repodata.find_in_shard(shard({"packages": None, "packages.conda": {}}), CONDA, where="index") is None
+    assert find_in_shard(shard({"packages": None, "packages.conda": {}}), CONDA, where="index") is None
 
 
 SHARDS = {"version": 1, "info": {"subdir": "linux-64", "shards_base_url": "./shards/"}, "shards": {"zlib": bytes(32)}}
@@ -348,8 +352,8 @@ def code_of(find, data) -> Code | None:
 @given(st.binary(max_size=60))
 def test_arbitrary_bytes_only_ever_raise_malformed(data):
     assert code_of(repodata.find, data) in {Code.NET_UNAVAILABLE, None}
-    assert code_of(repodata.find_in_shard, data) is Code.NET_UNAVAILABLE
-    assert code_of(repodata.find_in_shard, packed(data)) in {Code.NET_UNAVAILABLE, None}
+    assert code_of(find_in_shard, data) is Code.NET_UNAVAILABLE
+    assert code_of(find_in_shard, packed(data)) in {Code.NET_UNAVAILABLE, None}
 
 
 @both
@@ -363,7 +367,7 @@ def test_arbitrary_records_only_ever_raise_malformed(find, encode, record, secti
 def test_a_changed_byte_only_ever_raises_malformed(position, value):
     for find, data, pack in (
         (repodata.find, monolith(index(FULL)), bytes),
-        (repodata.find_in_shard, msgspec.msgpack.encode(index(FULL)), packed),
+        (find_in_shard, msgspec.msgpack.encode(index(FULL)), packed),
     ):
         mutable = bytearray(data)
         mutable[position % len(data)] = value

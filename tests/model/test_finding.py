@@ -9,8 +9,21 @@ from hypothesis import strategies as st
 from condattest.model.finding import Code, Finding, Severity
 
 CLASSES = {
-    *("BUNDLE", "CRYPTO", "TIME", "STMT", "BIND", "CHANNEL", "MISSING", "IDENTITY", "SIDECAR", "ROLLBACK", "POLICY"),
-    *("INDEX", "PUBLISH", "PATCH", "FRESH"),
+    *(
+        "BUNDLE",
+        "CRYPTO",
+        "TIME",
+        "STMT",
+        "BIND",
+        "CHANNEL",
+        "MISSING",
+        "IDENTITY",
+        "SIDECAR",
+        "SUBDIR",
+        "ROLLBACK",
+        "POLICY",
+    ),
+    *("INDEX", "PUBLISH", "PATCH", "FRESH", "SUBDIR"),
     *("ARCHIVE", "NET", "TRUST"),
 }
 

@@ -1,5 +1,6 @@
 """Bundles become evidence under the right root, and failures become the right kind of verdict."""
 
+import hashlib
 from dataclasses import replace
 from datetime import timedelta
 
@@ -12,7 +13,9 @@ from condattest.operations import judgement
 from condattest.operations.attestations import Collected
 from condattest.policy import load, rules
 from condattest.sandbox import github
+from condattest.signatures.authenticate import authenticate_parsed
 from condattest.signatures.trust_root import TrustRoot
+from condattest.transport.evidence_store import EvidenceStore
 from tests.rehearsal import CHANNEL, NOW, REPOSITORY, a_package, artifact_of, attacker, sandbox, signed, trust
 
 REQUIRED = rules.for_repository(REPOSITORY)
@@ -140,3 +143,22 @@ def artifact_of_name(package):
     from condattest.model.artifact import PackageFile
 
     return PackageFile.parse(package.name)
+
+
+def test_what_is_kept_is_not_verified_again_and_never_vouches_for_another_bundle(tmp_path, monkeypatch):
+    package = a_package(tmp_path)
+    good, bad = signed(package), signed(package, by=attacker())
+    asked = []
+
+    def counting(parsed, root):
+        asked.append(parsed.raw)
+        return authenticate_parsed(parsed, root)
+
+    monkeypatch.setattr(judgement, "authenticate_parsed", counting)
+    with EvidenceStore(tmp_path / "evidence.sqlite") as store:
+        for number in (1, 2, 3):
+            store.save()
+            evidence, failures = judgement.authenticate_all(collected(bad, good), [trust()], judgement.kept_in(store))
+            assert [each.bundle_sha256 for each in evidence] == [hashlib.sha256(good).hexdigest()]
+            assert [each.code for each in failures] == [Code.CRYPTO]
+            assert (asked.count(good), asked.count(bad)) == (1, number)

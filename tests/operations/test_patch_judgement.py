@@ -11,7 +11,8 @@ from condattest.model.channel import Channel
 from condattest.model.finding import Code
 from condattest.model.verdict import Accepted, Rejected, Undecided
 from condattest.operations import targets
-from condattest.operations.verify import Question, verify
+from condattest.operations.question import Question
+from condattest.operations.verify import verify
 from condattest.policy.rules import Checkpoint, GitHubSigner, PatchRule, Policy, Revoked, Rule
 from condattest.sandbox import github
 from condattest.transport.fetch import Fetcher

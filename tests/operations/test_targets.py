@@ -3,7 +3,7 @@
 import pytest
 
 from condattest.errors import Misuse
-from condattest.model.artifact import PackageFile
+from condattest.model.artifact import PackageFile, Sha256
 from condattest.operations import targets
 from condattest.operations.targets import DigestTarget, FileTarget, UrlTarget
 
@@ -72,3 +72,15 @@ def test_a_file_that_is_no_package_is_a_usage_error(tmp_path):
     path.write_text("x")
     with pytest.raises(Misuse, match=r"\.conda or \.tar\.bz2"):
         targets.parse(str(path))
+
+
+def test_what_a_client_lists_is_read_from_its_url():
+    target = targets.listed("https://user:pw@conda.example/ch/linux-64/x-1!2-0.conda", Sha256("a" * 64), {"name": "x"})
+    assert (target.channel.url, target.subdir, str(target.file)) == (
+        "https://conda.example/ch",
+        "linux-64",
+        "x-1!2-0.conda",
+    )
+    assert "pw" not in str(target)
+    with pytest.raises(Misuse):
+        targets.listed("https://conda.example/x-1-0.conda", None)

@@ -12,13 +12,16 @@ import pytest
 
 from condattest.errors import Misuse
 from condattest.formats import sidecar
+from condattest.model.artifact import Sha256
 from condattest.model.channel import Channel
 from condattest.model.finding import Code
 from condattest.model.verdict import Accepted, Rejected, Undecided
 from condattest.operations import targets
-from condattest.operations.verify import Question, verify
+from condattest.operations.question import Question
+from condattest.operations.verify import verify
 from condattest.policy import rules
 from condattest.sandbox import github
+from condattest.signatures.authenticate import authenticate_parsed
 from condattest.transport.fetch import Fetcher
 from condattest.transport.file_memory import FileMemory
 from tests.rehearsal import CHANNEL, NOW, REPOSITORY, a_package, artifact_of, attacker, signed, trust
@@ -338,3 +341,44 @@ def test_the_real_package_verifies_offline(real_data):
         assert evidence[0].earliest.at.isoformat() == "2025-09-01T12:13:59+00:00"
         assert evidence[0].earliest.source == "log"
         assert evidence[0].log_index == 456119071
+
+
+def ask_listed(url, sha256, *, policy=REQUIRED, memory=None, **more):
+    """Verify what a client lists."""
+    question = Question(policy=policy)
+    target = targets.listed(url, sha256, more.get("held"))
+    with Fetcher(attempts=1, deadline=5) as fetcher:
+        [answer] = verify([target], question, trust=trust(), fetcher=fetcher, now=NOW, memory=memory)
+        return answer
+
+
+def test_what_a_client_lists_is_judged_without_the_archive(tmp_path, served):
+    folder, channel = served
+    package = a_package(tmp_path)
+    digest = artifact_of(package).sha256
+    url = publish(package, folder, channel)
+    (folder / package.name).unlink()
+    answer = ask_listed(url, digest)
+    assert isinstance(answer.verdict, Accepted)
+    assert [note.code for note in answer.verdict.notes] == [Code.SUBDIR_UNCHECKED]
+    assert codes(ask_listed(url, Sha256("0" * 64))) == [Code.BIND_DIGEST]
+    assert codes(ask_listed(url, None)) == [Code.BIND_NO_DIGEST]
+
+
+def test_a_caller_can_say_what_authenticates(tmp_path, served):
+    folder, channel = served
+    package = a_package(tmp_path)
+    url = publish(package, folder, channel)
+    asked = []
+
+    def counting(bundle, root):
+        asked.append(bundle)
+        return authenticate_parsed(bundle, root)
+
+    target = targets.listed(url, artifact_of(package).sha256)
+    with Fetcher(attempts=1, deadline=5) as fetcher:
+        for policy, kind in ((REQUIRED, Accepted), (rules.for_repository("octo/other"), Rejected)):
+            question = Question(policy=policy)
+            [answer] = verify([target], question, trust=trust(), fetcher=fetcher, now=NOW, authenticate=counting)
+            assert isinstance(answer.verdict, kind)
+    assert len(asked) == 2

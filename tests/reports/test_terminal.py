@@ -7,7 +7,7 @@ from rich.console import Console
 from condattest.model.artifact import PackageFile
 from condattest.model.finding import Code, Finding
 from condattest.model.verdict import Accepted, Rejected, Undecided
-from condattest.operations.verify import Verification
+from condattest.operations.question import Verification
 from condattest.reports import terminal
 from condattest.sandbox import github
 from condattest.signatures.authenticate import authenticate

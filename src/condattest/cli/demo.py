@@ -109,13 +109,14 @@ class _Stage:
         self, path: Path, policy: "Policy", trust: "TrustRoot", expected: Code | None, channel: Channel = CHANNEL
     ) -> None:
         """Verify a package as `condattest verify` does, and compare the verdict with the expected one."""
-        from condattest.operations import verify
+        from condattest.operations.question import Question
         from condattest.operations.targets import FileTarget
+        from condattest.operations.verify import verify
 
-        question = verify.Question(policy=policy, channel=channel)
+        question = Question(policy=policy, channel=channel)
         target = FileTarget(path, PackageFile.parse(path.name))
         with self.session.fetcher() as fetcher:
-            [answer] = verify.verify([target], question, trust=trust, fetcher=fetcher, now=self.session.now)
+            [answer] = verify([target], question, trust=trust, fetcher=fetcher, now=self.session.now)
         self.story.verdict(answer.verdict, code=expected)
 
     def channel(self, packages: list[Path], trust: "TrustRoot", required: "Policy", token: str) -> None:

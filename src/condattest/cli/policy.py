@@ -220,7 +220,8 @@ def explain(settings: Settings, /, target: str, channel: str | None, **who: Any)
     """Tell which rule applies to a package, which signers were tried, and which field failed: expected and found."""
     from condattest.cli import exits
     from condattest.operations import targets
-    from condattest.operations.verify import Question, verify
+    from condattest.operations.question import Question
+    from condattest.operations.verify import verify
     from condattest.policy.explain import explain as steps_of
 
     session = Session(settings)

@@ -17,7 +17,7 @@ from condattest.errors import Misuse
 
 if TYPE_CHECKING:
     from condattest.operations.policy_file import Loaded
-    from condattest.operations.verify import Verification
+    from condattest.operations.question import Verification
     from condattest.policy.rules import Policy
 
 

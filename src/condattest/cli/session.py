@@ -25,6 +25,8 @@ from condattest.reports.sentences import sentence
 
 if TYPE_CHECKING:
     from condattest.signatures.trust_root import TrustRoot
+    from condattest.transport.cache import Cached
+    from condattest.transport.evidence_store import EvidenceStore
     from condattest.transport.fetch import Fetcher
     from condattest.transport.memory import Memory
     from condattest.transport.on_demand import OnDemand
@@ -98,16 +100,42 @@ class Session:
             self.note(note)
         return root
 
-    def fetcher(self) -> "OnDemand":
-        """A bounded HTTP reader, to be closed by the caller."""
+    def fetcher(self, *, cached: bool = False) -> "OnDemand":
+        """A bounded HTTP reader, to be closed by the caller; with a cache it answers offline, too."""
         from condattest.transport.on_demand import OnDemand
 
-        def make() -> "Fetcher":
+        folder = self.cache_folder() if cached else None
+
+        def make() -> "Fetcher | Cached":
+            from condattest.transport.cache import Cached
             from condattest.transport.fetch import Fetcher
 
-            return Fetcher(offline=self.settings.offline)
+            fetcher = Fetcher(offline=self.settings.offline)
+            if folder is None:
+                return fetcher
+            return Cached(fetcher, folder / "http", offline=self.settings.offline)
 
         return OnDemand(make)
+
+    def cache_folder(self) -> Path | None:
+        """Where caches are: CONDATTEST_CACHE, or the user's own folder; none where CI is set and nothing is said.
+
+        A cache that a CI system restores may come from somebody else's pull request.
+        """
+        if named := os.environ.get("CONDATTEST_CACHE"):
+            return Path(named)
+        if os.environ.get("CI"):
+            return None
+        import platformdirs
+
+        return Path(platformdirs.user_cache_dir("condattest", appauthor=False))
+
+    def evidence(self) -> "EvidenceStore | None":
+        """What bundles proved before, to be closed by the caller; none where there is no cache."""
+        from condattest.transport.evidence_store import EvidenceStore
+
+        folder = self.cache_folder()
+        return None if folder is None else EvidenceStore(folder / "evidence.sqlite")
 
     def memory(self) -> "Memory":
         """What this machine has seen of channels, in the user's state directory."""

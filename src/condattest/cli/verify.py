@@ -88,7 +88,8 @@ def command(
     (PKG.sigs, PKG.sigstore.json), or through the channel's index. Exit code 0 only if every target is accepted.
     """
     from condattest.operations import targets as parsing
-    from condattest.operations.verify import Question, Verification, verify
+    from condattest.operations.question import Question, Verification
+    from condattest.operations.verify import verify
     from condattest.reports import documents, terminal
 
     session = Session(settings)

@@ -1,9 +1,9 @@
 """A channel's index records: what the index says of one artifact.
 
-Owns `Record`, `ShardIndex` and the reading of `repodata.json` (CEP 36) and of shards (CEP 16). Only what verification
-asks for is read; every other key stays unread. Refuses a file that stands in two sections, `v3` (CEP 48) included (two
-clients would take two records), and an `attestations_sha256` (CEP 50) that is not 64 lowercase hex digits; shards may
-hold digests as bytes.
+Owns `Record`, `Repodata`, `ShardIndex` and the reading of `repodata.json` (CEP 36) and of shards (CEP 16). Only what
+verification asks for is read; every other key stays unread. Refuses a file that stands in two sections, `v3` (CEP 48)
+included (two clients would take two records), and an `attestations_sha256` (CEP 50) that is not 64 lowercase hex
+digits; shards may hold digests as bytes.
 
     repodata.json  {"info": {...}, "packages": {"<file>.tar.bz2": {...}}, "packages.conda": {"<file>.conda": {...}},
                     "v3": {"tar.bz2": {"<file without extension>": {...}}, "conda": {...}}}
@@ -90,17 +90,41 @@ class _ShardIndex(msgspec.Struct):
     version: int = 1  # rattler-index leaves it out.
 
 
-def find(data: bytes, file: PackageFile, *, where: str) -> Record | None:
-    """Return the record of `file` in a repodata.json, or None where it has none.
+class Repodata:
+    """A repodata.json or a shard; `read` or `read_shard` makes one. Records are judged when they are asked for."""
+
+    __slots__ = ("_sections", "_where")
+
+    def __init__(self, sections: list[_Section], where: str) -> None:
+        self._sections = sections
+        self._where = where
+
+    def find(self, file: PackageFile) -> Record | None:
+        """Return the record of `file`, or None where there is none.
+
+        Raises:
+            Malformed: BIND-AMBIGUOUS, BIND-NO-DIGEST, SIDECAR-FIELD, or NET-UNAVAILABLE for what is no record.
+        """
+        found = [each.records[key] for each in self._sections if (key := each.key(file)) is not None]
+        values = [_entry(each, self._where) if isinstance(each, msgspec.Raw) else each for each in found]
+        return _one(values, file, self._where)
+
+
+def read(data: bytes, *, where: str) -> Repodata:
+    """Read a repodata.json.
 
     Raises:
-        Malformed: BIND-AMBIGUOUS, BIND-NO-DIGEST, SIDECAR-FIELD, or NET-UNAVAILABLE for what is not repodata.
+        Malformed: NET-UNAVAILABLE for what is not repodata.
     """
     try:
-        values = [_entry(each.records[key], where) for each in _sections(data) if (key := each.key(file)) is not None]
+        return Repodata(_sections(data), where)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _not_an_index(where, "repodata.json", error) from None
-    return _one(values, file, where)
+
+
+def find(data: bytes, file: PackageFile, *, where: str) -> Record | None:
+    """Return the record of `file` in a repodata.json, or None where it has none; raises as the two steps do."""
+    return read(data, where=where).find(file)
 
 
 def attested(data: bytes, *, where: str) -> list[Record]:
@@ -143,8 +167,12 @@ def records(data: bytes, wanted: Callable[[PackageFile], bool], *, where: str) -
                     yield record, bytes(entry), bool(section.suffix)
 
 
-def find_in_shard(data: bytes, file: PackageFile, *, where: str) -> Record | None:
-    """Return the record of `file` in a shard's bytes; otherwise as `find`."""
+def read_shard(data: bytes, *, where: str) -> Repodata:
+    """Read a shard's bytes.
+
+    Raises:
+        Malformed: NET-UNAVAILABLE for what is no shard.
+    """
     plain = compression.unzstd(data, limit=MAX_SHARD, code=Code.NET_UNAVAILABLE, where=where)
     try:
         parsed: Any = msgspec.msgpack.decode(plain)
@@ -159,7 +187,7 @@ def find_in_shard(data: bytes, file: PackageFile, *, where: str) -> Record | Non
     sections.extend(_Section(_present(v3, name), suffix) for name, suffix in V3_SECTIONS.items())
     if not all(isinstance(section.records, dict) for section in sections):
         raise _not_an_index(where, "a shard", ValueError("no packages"))
-    return _one([each.records[key] for each in sections if (key := each.key(file)) is not None], file, where)
+    return Repodata(sections, where)
 
 
 def _present(parsed: dict[str, Any], key: str) -> Any:

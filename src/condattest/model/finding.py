@@ -1,8 +1,8 @@
 """Say what is wrong as data: a code, where, and the facts. Sentences are written in `reports` alone.
 
 Codes are API: machines match on them, so a code keeps its meaning. The prefix is the class of what was manipulated or
-missing: BUNDLE, CRYPTO, TIME, STMT, BIND, CHANNEL, MISSING, IDENTITY, SIDECAR, INDEX, PUBLISH, ROLLBACK, POLICY,
-ARCHIVE, NET.
+missing: BUNDLE, CRYPTO, TIME, STMT, BIND, SUBDIR, CHANNEL, MISSING, IDENTITY, SIDECAR, INDEX, PUBLISH, PATCH, FRESH,
+ROLLBACK, POLICY, ARCHIVE, NET, TRUST.
 """
 
 from collections.abc import Mapping
@@ -66,6 +66,11 @@ class Code(StrEnum):
     BIND_DIGEST = "BIND-DIGEST", _E, "the statement is about other bytes"
     BIND_METADATA = "BIND-METADATA", _E, "the package's own metadata does not agree with its file name or place"
     BIND_NO_DIGEST = "BIND-NO-DIGEST", _E, "the index record has no sha256 to bind to"
+    SUBDIR_UNCHECKED = (
+        "SUBDIR-UNCHECKED",
+        _N,
+        "without the archive, its own subdir was not compared",
+    )
     BIND_AMBIGUOUS = "BIND-AMBIGUOUS", _E, "the index lists the same file more than once"
 
     CHANNEL_MISMATCH = "CHANNEL-MISMATCH", _E, "the statement was made for another channel"
@@ -114,6 +119,7 @@ class Code(StrEnum):
     PATCH_AS_BUILT = "PATCH-AS-BUILT", _E, "a record as built changed, though its archive did not"
     PATCH_UNATTRIBUTED = "PATCH-UNATTRIBUTED", _E, "a record is served with a change that no generation explains"
     PATCH_STRIPPED = "PATCH-STRIPPED", _E, "a record is served without a change that a generation made"
+    PATCH_HELD = "PATCH-HELD", _E, "the record that a client holds is not the one that the channel serves"
     PATCH_KEY = "PATCH-KEY", _E, "a patch changes a key that the policy does not allow to be patched"
     PATCH_REPLAY = "PATCH-REPLAY", _E, "the instructions do not give what is served"
     PATCH_BACKWARDS = "PATCH-BACKWARDS", _E, "a generation was signed before the one that it follows"

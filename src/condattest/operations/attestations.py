@@ -7,13 +7,12 @@ had is `Unavailable`, never "unsigned". Nothing falls back to prefix.dev's older
 Spec: https://github.com/conda/ceps/blob/main/cep-0050.md
 """
 
-import contextlib
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
-from urllib.parse import quote, urljoin
+from urllib.parse import quote
 
 from condattest.errors import Malformed, NotFound
 from condattest.formats import bundle as bundles
@@ -22,6 +21,7 @@ from condattest.formats.bundle import Bundle
 from condattest.model.artifact import PackageFile, Sha256
 from condattest.model.channel import Channel
 from condattest.model.finding import Code, Finding
+from condattest.operations.channel_index import Indexes
 from condattest.transport import files
 
 if TYPE_CHECKING:
@@ -106,28 +106,12 @@ def in_channel(channel: Channel, subdir: str, file: PackageFile, fetch: "Fetch")
         Unavailable: The index or an advertised sidecar could not be had.
     """
     # The record's own field is judged before any further request.
-    record = record_in(channel, subdir, file, fetch)
+    record = Indexes(fetch).record(channel, subdir, file)
     return record, advertised(f"{channel.url}/{subdir}", record, fetch)
 
 
-def record_in(channel: Channel, subdir: str, file: PackageFile, fetch: "Fetch") -> "Record":
-    """Return the index's record of an artifact; raises as `in_channel` does."""
-    base = f"{channel.url}/{subdir}"
-    record = _record(base, file, fetch)
-    if record is None:
-        raise Malformed(Finding.of(Code.MISSING_PACKAGE, base, expected=file, found="no such record"))
-    if record.sha256 is None:
-        raise Malformed(no_digest(base, file))
-    return record
-
-
-def no_digest(where: str, file: PackageFile) -> Finding:
-    """The finding for a record without sha256: any archive would do for it."""
-    return Finding.of(Code.BIND_NO_DIGEST, f"{where}: {file}", expected="sha256", found="no such key")
-
-
 def advertised(base: str, record: "Record", fetch: "Fetch") -> Collected:
-    """Return the attestations that a record advertises; raises as `in_channel` does."""
+    """Return the attestations that a record advertises, for a subdir's URL; raises as `in_channel` does."""
     if record.attestations_sha256 is None:
         return Collected()
     # The immutable sidecar of that digest, hashed before it is parsed.
@@ -147,48 +131,6 @@ def advertised_sidecar(data: bytes, digest: Sha256, *, where: str) -> sidecar.Si
     if found != digest:
         raise Malformed(Finding.of(Code.SIDECAR_DIGEST, where, expected=digest, found=found))
     return sidecar.parse(data, where=where)
-
-
-def _record(base: str, file: PackageFile, fetch: "Fetch") -> "Record | None":
-    # Shards first: they are small.
-    with contextlib.suppress(NotFound):
-        return _sharded(base, file, fetch)
-    from condattest.formats import repodata
-
-    url, data = monolith(base, fetch)
-    return repodata.find(data, file, where=url)
-
-
-def monolith(base: str, fetch: "Fetch") -> tuple[str, bytes]:
-    """Return the URL and the plain bytes of a subdir's repodata.json, compressed before plain, as conda reads it."""
-    from condattest.formats import compression, repodata
-
-    url = f"{base}/repodata.json"
-    try:
-        data = fetch(f"{url}.zst", repodata.MAX_REPODATA)
-    except NotFound:
-        return url, fetch(url, repodata.MAX_REPODATA)
-    where = f"{url}.zst"
-    return where, compression.unzstd(data, limit=repodata.MAX_REPODATA, code=Code.NET_UNAVAILABLE, where=where)
-
-
-def _sharded(base: str, file: PackageFile, fetch: "Fetch") -> "Record | None":
-    from condattest.formats import repodata
-
-    url = f"{base}/repodata_shards.msgpack.zst"
-    index = repodata.parse_shard_index(fetch(url, repodata.MAX_SHARD_INDEX), where=url)
-    digest = index.shards.get(file.name)
-    if digest is None:
-        return None
-    shard_url = urljoin(urljoin(f"{base}/", index.shards_base_url.rstrip("/") + "/"), f"{digest.hex()}.msgpack.zst")
-    if not index.shards_base_url:
-        shard_url = f"{base}/{digest.hex()}.msgpack.zst"
-    data = fetch(shard_url, repodata.MAX_SHARD)
-    found = hashlib.sha256(data).digest()
-    if found != digest:
-        facts = {"expected": digest.hex(), "found": found.hex()}
-        raise Malformed(Finding(Code.NET_UNAVAILABLE, shard_url, facts))
-    return repodata.find_in_shard(data, file, where=shard_url)
 
 
 def _parsed(data: bytes, where: str) -> Collected:

@@ -1,14 +1,14 @@
 """From bundles to a verdict, and from what went wrong to one.
 
-Owns `authenticate_and_decide`, `Judged`, `with_metadata`, `of_finding` and `of_outage`. Whatever could not be had is
-undecided; whatever is wrong is rejected; nothing is passed over.
+Owns `authenticate_and_decide`, `Judged`, `kept_in`, `with_metadata`, `noted`, `of_finding` and `of_outage`. Whatever
+could not be had is undecided; whatever is wrong is rejected; nothing is passed over.
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from condattest.errors import LocalFailure, Malformed, NotAuthenticated, NotFound, Offline, TooLarge, Unavailable
 from condattest.formats import package
@@ -18,15 +18,21 @@ from condattest.model.channel import Channel
 from condattest.model.evidence import Evidence
 from condattest.model.finding import Code, Finding, Severity
 from condattest.model.verdict import Accepted, Rejected, Undecided, Verdict
-from condattest.operations.attestations import Collected
+from condattest.operations.attestations import Collected, digest_of
 from condattest.policy.decide import Judgement, judge
 from condattest.policy.rules import Policy
 from condattest.signatures.authenticate import authenticate_parsed
 from condattest.signatures.trust_root import TrustRoot
 
+if TYPE_CHECKING:
+    from condattest.transport.evidence_store import EvidenceStore
+
 MAX_SCANNED: Final = 64 * 1024**2
 """Bytes of a `.tar.bz2` that is unpacked whole for its metadata; that takes about a second for 25 MB unpacked."""
 _NO_ROOTS: Final[Mapping[str, TrustRoot]] = {}
+
+Authenticate = Callable[[Bundle, TrustRoot], Evidence]
+"""Authenticates a bundle that was parsed, as `signatures.authenticate.authenticate_parsed` does, and raises as it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,7 @@ def authenticate_and_decide(
     *,
     now: datetime,
     indexed_at: datetime | None = None,
+    authenticate: Authenticate = authenticate_parsed,
 ) -> Judged:
     """Authenticate each bundle, and let the policy decide on what that gives.
 
@@ -65,25 +72,39 @@ def authenticate_and_decide(
         roots: The trust roots that rules name, by their path in the policy.
         now: The time at which policy is judged.
         indexed_at: The index's own time for the artifact, unsigned.
+        authenticate: What authenticates a bundle.
     """
-    evidence, failures = authenticate_all(collected, _candidates(artifact, channel, policy, trust, roots))
+    evidence, failures = authenticate_all(collected, _candidates(artifact, channel, policy, trust, roots), authenticate)
     judgement = judge(policy, artifact, channel, evidence, failures, now=now, indexed_at=indexed_at, root=trust.sha256)
     return Judged(artifact, judgement, failures)
 
 
 def authenticate_all(
-    collected: Collected, roots: Sequence[TrustRoot]
+    collected: Collected, roots: Sequence[TrustRoot], authenticate: Authenticate = authenticate_parsed
 ) -> tuple[tuple[Evidence, ...], tuple[Finding, ...]]:
     """Authenticate each bundle under the first root that it verifies under: what is proved, and what failed."""
     evidence: list[Evidence] = []
     failures: list[Finding] = []
     for number, bundle in enumerate(collected.bundles):
-        outcome = _authenticated(bundle, roots)
+        outcome = _authenticated(bundle, roots, authenticate)
         if isinstance(outcome, Evidence):
             evidence.append(outcome)
         else:
             failures.append(outcome if len(collected.bundles) == 1 else outcome.at(f"bundle {number}"))
     return tuple(evidence), tuple(failures)
+
+
+def kept_in(store: "EvidenceStore") -> Authenticate:
+    """Authenticate what a store does not know yet, and keep what that gives."""
+
+    def authenticate(bundle: Bundle, root: TrustRoot) -> Evidence:
+        known = store.get(digest_of(bundle), root.sha256)
+        if known is None:
+            known = authenticate_parsed(bundle, root)
+            store.put(known)
+        return known
+
+    return authenticate
 
 
 def _candidates(
@@ -98,11 +119,11 @@ def _candidates(
     return [roots[rule.trusted_root]]
 
 
-def _authenticated(bundle: Bundle, candidates: Sequence[TrustRoot]) -> Evidence | Finding:
+def _authenticated(bundle: Bundle, candidates: Sequence[TrustRoot], authenticate: Authenticate) -> Evidence | Finding:
     failures = []
     for root in candidates:
         try:
-            return authenticate_parsed(bundle, root)
+            return authenticate(bundle, root)
         except NotAuthenticated as error:
             failures.append(error.finding)
     return failures[0]
@@ -129,10 +150,17 @@ def with_metadata(
         return Rejected((error.finding,), seen), None
     except OSError as error:
         raise LocalFailure(f"{file}: cannot be read: {error.strerror}") from None
-    if extent is package.Extent.FIRST and isinstance(verdict, Accepted):
+    if extent is package.Extent.FIRST:
         note = Finding.of(Code.ARCHIVE_PARTLY_READ, file, size=size, limit=MAX_SCANNED)
-        verdict = Accepted(verdict.rule, verdict.evidence, (*verdict.notes, note))
+        verdict = noted(verdict, note)
     return verdict, metadata.index
+
+
+def noted(verdict: Verdict, *notes: Finding) -> Verdict:
+    """A verdict with what is to be said of it; only what is accepted needs that."""
+    if not isinstance(verdict, Accepted):
+        return verdict
+    return Accepted(verdict.rule, verdict.evidence, (*verdict.notes, *notes))
 
 
 def extent_of(file: PackageFile, size: int) -> package.Extent:

@@ -10,9 +10,9 @@ from condattest.formats import publish, repodata, statement
 from condattest.model.artifact import Artifact
 from condattest.model.channel import Channel
 from condattest.model.evidence import Evidence
-from condattest.operations import attestations, judgement
+from condattest.operations import attestations, channel_index, judgement
 from condattest.operations.attestations import Collected
-from condattest.operations.targets import DigestTarget, FileTarget, Target, UrlTarget
+from condattest.operations.targets import DigestTarget, FileTarget, ListedTarget, Target, UrlTarget
 from condattest.policy.proposals import Observed
 from condattest.signatures.trust_root import TrustRoot
 from condattest.transport import files
@@ -42,7 +42,7 @@ def observe(target: Target, channel: Channel | None, trust: TrustRoot, fetcher: 
             if where is None:
                 raise Misuse(f"{target}: nothing says which channel it is from", hint="add --channel URL")
             return Observed(artifact, where, evidence)
-        case UrlTarget(channel=own, subdir=subdir, file=file):
+        case UrlTarget(channel=own, subdir=subdir, file=file) | ListedTarget(channel=own, subdir=subdir, file=file):
             record, collected = attestations.in_channel(own, subdir, file, fetcher)
             return Observed(_artifact(record, subdir), channel or own, _proved(collected, trust))
         case DigestTarget():
@@ -57,7 +57,7 @@ def observe_channel(channel: Channel, subdirs: Sequence[str], trust: TrustRoot, 
     """
     for subdir in subdirs:
         base = f"{channel.url}/{subdir}"
-        url, data = attestations.monolith(base, fetcher)
+        url, data = channel_index.monolith(base, fetcher)
         for record in repodata.attested(data, where=url):
             collected = attestations.advertised(base, record, fetcher)
             yield Observed(_artifact(record, subdir), channel, _proved(collected, trust))
@@ -65,7 +65,7 @@ def observe_channel(channel: Channel, subdirs: Sequence[str], trust: TrustRoot, 
 
 def _artifact(record: repodata.Record, subdir: str) -> Artifact:
     if record.sha256 is None:
-        raise Malformed(attestations.no_digest(subdir, record.file))
+        raise Malformed(channel_index.no_digest(subdir, record.file))
     return Artifact(record.file, record.sha256, subdir)
 
 

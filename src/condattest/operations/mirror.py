@@ -24,7 +24,7 @@ from condattest.formats.sidecar import Sidecar
 from condattest.model.artifact import Artifact, PackageFile, Sha256
 from condattest.model.finding import Code, Finding
 from condattest.model.verdict import Accepted
-from condattest.operations import admission, attestations, index_views, mirror_source
+from condattest.operations import admission, attestations, channel_index, index_views, mirror_source
 from condattest.operations.admission import Terms
 from condattest.operations.advertise import MONOLITHS, advertise
 from condattest.operations.attestations import Collected
@@ -164,7 +164,7 @@ class _Copier:
     def _copy(self, outcome: Mirrored, record: Record) -> Mirrored:
         where = f"{self.origin.name}/{outcome.subdir}"
         if record.sha256 is None:
-            raise Malformed(attestations.no_digest(where, record.file))
+            raise Malformed(channel_index.no_digest(where, record.file))
         artifact = Artifact(record.file, record.sha256, outcome.subdir)
         # (1) The attestations, before the package: they are small, and may refuse it.
         found = None if record.attestations_sha256 is None else self._sidecar(artifact, record.attestations_sha256)

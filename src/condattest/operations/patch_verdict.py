@@ -13,6 +13,7 @@ from condattest.model.artifact import Artifact
 from condattest.model.channel import Channel
 from condattest.model.finding import Code, Finding, Severity
 from condattest.model.verdict import Accepted, Rejected, Undecided, Verdict
+from condattest.patches.held import disagreements
 from condattest.policy.rules import Policy
 from condattest.signatures.trust_root import TrustRoot
 from condattest.transport.memory import Memory
@@ -36,6 +37,7 @@ def with_patches(
     artifact: Artifact,
     record: Mapping[str, Any] | None,
     index: Mapping[str, Any] | None,
+    held: Mapping[str, Any] | None = None,
     *,
     policy: Policy,
     trust: TrustRoot,
@@ -53,6 +55,7 @@ def with_patches(
         artifact: The archive, with its subdir.
         record: The index record, whole; None where there is none at hand.
         index: The archive's `info/index.json`; None where the archive is not at hand.
+        held: The record as a client holds it, which has to be the index's; None where there is none.
         policy: For the `[[patch]]` rules.
         trust: The trust root, where no rule names another.
         roots: The trust roots that rules name.
@@ -71,6 +74,10 @@ def with_patches(
         return Rejected((finding,), verdict.evidence)
     if record is None or artifact.subdir is None:
         return _noted(verdict, Finding.of(Code.PATCH_NOT_JUDGED, artifact.file))
+    other = () if held is None else disagreements(held, record)
+    if other:
+        finding = Finding.of(Code.PATCH_HELD, f"{artifact.subdir}/{artifact.file}", keys=", ".join(other))
+        return _judged(verdict, (finding,), demand)
     # Imported here: most verifications judge no patches, and this costs start-up time.
     from condattest.operations.patch_chain import Chain
     from condattest.operations.patch_judgement import Asked, judge

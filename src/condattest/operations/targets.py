@@ -1,15 +1,18 @@
-"""What is to be verified: a package file, a package's URL, or a name with its digest.
+"""What is to be verified: a package file, a package's URL, a name with its digest, or what a client lists.
 
-Owns `Target` and `parse`. Refuses a target that is none of them, and says which forms there are.
+Owns `Target` and its kinds, `parse` and `listed`. Refuses a target that is none of them, and says which forms there
+are.
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 from condattest.errors import Misuse
-from condattest.model.artifact import Artifact, PackageFile
+from condattest.model.artifact import Artifact, PackageFile, Sha256
 from condattest.model.channel import Channel, canonical, redact
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
@@ -55,7 +58,41 @@ class DigestTarget:
         return str(self.artifact)
 
 
-Target = FileTarget | UrlTarget | DigestTarget
+@dataclass(frozen=True, slots=True)
+class ListedTarget:
+    """A package that a lock file, an environment or a solver lists. Only index and attestations are fetched for it.
+
+    Attributes:
+        url: Where it is from.
+        channel: The channel in that URL.
+        subdir: The subdir in that URL.
+        file: The file name in that URL.
+        sha256: Its digest, as it is listed; None where the list has none, which is a reason to reject.
+        held: The record as the client holds it, to be compared with the channel's; None where it holds none.
+    """
+
+    url: str
+    channel: Channel
+    subdir: str
+    file: PackageFile
+    sha256: Sha256 | None
+    held: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)
+
+    def __str__(self) -> str:
+        return redact(self.url)
+
+
+Target = FileTarget | UrlTarget | DigestTarget | ListedTarget
+
+
+def listed(url: str, sha256: Sha256 | None, held: Mapping[str, Any] | None = None) -> ListedTarget:
+    """Make a target of a package that a client lists.
+
+    Raises:
+        Misuse: The URL is not one of a package in a channel.
+    """
+    parts = _url(url)
+    return ListedTarget(parts.url, parts.channel, parts.subdir, parts.file, sha256, held)
 
 
 def parse(text: str) -> Target:

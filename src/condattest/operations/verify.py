@@ -1,91 +1,49 @@
 """May this be installed? Verify packages against their attestations and a policy.
 
-Owns `verify`, `Question` and `Verification`. The steps, for each target: (1) what it is, by its own bytes; (2) which
-attestations there are; (3) who signed each, and when (`signatures`); (4) whether policy allows that (`policy`); (5)
-whether the archive's own metadata agrees with its name. Whatever cannot be had leaves the verdict undecided, and a
-target without a verdict does not exist: the answers are as many as the targets.
+Owns `verify`. The steps, for each target: (1) what it is, by its own bytes; (2) which attestations there are; (3) who
+signed each, and when (`signatures`); (4) whether policy allows that (`policy`); (5) whether the archive's own metadata
+agrees with its name. Whatever cannot be had leaves the verdict undecided, and a target without a verdict does not
+exist: the answers are as many as the targets.
 """
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from condattest.errors import LocalFailure, Malformed, Misuse, Unavailable
 from condattest.formats.package import MAX_PACKAGE
 from condattest.model.artifact import Artifact, PackageFile, Sha256
 from condattest.model.channel import Channel
 from condattest.model.finding import Code, Finding
-from condattest.model.verdict import Accepted, Rejected, Undecided, Verdict
-from condattest.operations import attestations
-from condattest.operations.attestations import Collected, Style
-from condattest.operations.judgement import Judged, authenticate_and_decide, of_finding, of_outage, with_metadata
-from condattest.operations.patch_verdict import Demand, demanded, with_patches
-from condattest.operations.targets import DigestTarget, FileTarget, Target, UrlTarget
-from condattest.policy.rules import Policy, Rule
+from condattest.model.verdict import Undecided, Verdict
+from condattest.operations import attestations, channel_index
+from condattest.operations.attestations import Collected
+from condattest.operations.channel_index import Indexes
+from condattest.operations.judgement import (
+    Authenticate,
+    Judged,
+    authenticate_and_decide,
+    noted,
+    of_finding,
+    of_outage,
+    with_metadata,
+)
+from condattest.operations.patch_verdict import demanded, with_patches
+from condattest.operations.question import Question, Verification
+from condattest.operations.rollback import held_against
+from condattest.operations.targets import DigestTarget, FileTarget, ListedTarget, Target, UrlTarget
+from condattest.signatures.authenticate import authenticate_parsed
 from condattest.signatures.trust_root import TrustRoot
 from condattest.transport import files
-from condattest.transport.memory import Memory, NoMemory, Served
+from condattest.transport.memory import Memory, NoMemory
 from condattest.transport.on_demand import Source
 
 if TYPE_CHECKING:
     from condattest.formats.repodata import Record
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """What is asked of every target.
-
-    Attributes:
-        policy: What must hold.
-        channel: The channel that the packages are expected to come from; None: as the target says, if it does.
-        subdir: The subdir of targets that are known by digest alone.
-        bundles: Bundles or sidecars to use instead of those found beside the target or through the index.
-        sigs_url: A sidecar or bundle to fetch instead.
-        style: Which sidecars are looked for.
-        roots: The trust roots that rules of the policy name, by their path there.
-        patches: Whether the patches of index records are judged.
-    """
-
-    policy: Policy
-    channel: Channel | None = None
-    subdir: str | None = None
-    bundles: tuple[Path, ...] = ()
-    sigs_url: str | None = None
-    style: Style = "cep50"
-    roots: Mapping[str, TrustRoot] = field(default_factory=dict)
-    patches: Demand = "policy"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verification:
-    """The answer for one target.
-
-    Attributes:
-        target: The target as it was given, without credentials.
-        file: Its file name.
-        sha256: The digest of its bytes, where they were had.
-        channel: The channel that it was judged for.
-        attestations: Where attestations were found.
-        judged: How the policy judged it; None where it did not come to that.
-        verdict: Accepted, Rejected or Undecided.
-    """
-
-    target: str
-    file: PackageFile
-    sha256: Sha256 | None
-    channel: Channel | None
-    attestations: tuple[str, ...]
-    judged: Judged | None
-    verdict: Verdict
-
-    @property
-    def rule(self) -> Rule | None:
-        """The policy's rule that applied, if one did."""
-        return None if self.judged is None else self.judged.judgement.rule
 
 
 def verify(
@@ -98,6 +56,7 @@ def verify(
     memory: Memory | None = None,
     jobs: int = 4,
     on_bytes: Callable[[int], None] = lambda count: None,
+    authenticate: Authenticate = authenticate_parsed,
 ) -> Iterator[Verification]:
     """Verify each target; yield one answer for each, in order.
 
@@ -110,6 +69,7 @@ def verify(
         memory: What this machine has seen of channels; without it nothing is remembered, and no rollback is noticed.
         jobs: How many targets are read at a time.
         on_bytes: Told how many bytes of packages were read, for a progress bar.
+        authenticate: What authenticates a bundle; an evidence store's, say.
 
     Raises:
         Misuse: There is no target, or an option does not go with the targets.
@@ -125,7 +85,8 @@ def verify(
                 f"{target}: nothing says where its attestations are",
                 hint="add --bundle FILE, --sigs-url URL, or --channel URL with --subdir NAME",
             )
-    asking = _Asking(question, trust, fetcher, now, memory or NoMemory(), on_bytes)
+    indexes = Indexes(fetcher)
+    asking = _Asking(question, trust, fetcher, now, memory or NoMemory(), on_bytes, authenticate, indexes)
     if len(targets) == 1:
         return iter([asking.answer(targets[0])])
     return _in_order(targets, asking.answer, jobs)
@@ -150,6 +111,8 @@ class _Asking:
     now: datetime
     memory: Memory
     on_bytes: Callable[[int], None]
+    authenticate: Authenticate
+    indexes: Indexes
 
     def answer(self, target: Target) -> Verification:
         """Judge a target. The one place where what goes wrong becomes a verdict."""
@@ -180,6 +143,8 @@ class _Asking:
                 return self._url(target, known)
             case DigestTarget(artifact=artifact):
                 return self._digest(artifact, known)
+            case ListedTarget():
+                return self._listed(target, known)
 
     def _file(self, target: FileTarget, known: "_Known") -> Verdict:
         with _opened(target.path) as opened:
@@ -199,10 +164,10 @@ class _Asking:
         if collected is None and self.question.style == "prefix-v0":
             collected = attestations.older_sidecar(target.url, self.fetcher)
         elif collected is None:
-            record, collected = attestations.in_channel(target.channel, target.subdir, target.file, self.fetcher)
+            record, collected = self._in_channel(target.channel, target.subdir, target.file)
         patched = record
         if patched is None and demanded(self.question.policy, known.channel, self.question.patches):
-            patched = attestations.record_in(target.channel, target.subdir, target.file, self.fetcher)
+            patched = self.indexes.record(target.channel, target.subdir, target.file)
         with tempfile.TemporaryFile() as downloaded:
             known.sha256 = self._download(target.url, downloaded)
             if patched is not None:
@@ -220,15 +185,41 @@ class _Asking:
         collected = self._named()
         if collected is not None or channel is None or subdir is None:
             return self._decide(collected or Collected(), artifact, known, None)
-        record, collected = attestations.in_channel(channel, subdir, artifact.file, self.fetcher)
+        return self._by_record(channel, Artifact(artifact.file, artifact.sha256, subdir), known, None)
+
+    def _listed(self, target: ListedTarget, known: "_Known") -> Verdict:
+        known.channel = self.question.channel or target.channel
+        known.sha256 = target.sha256
+        if target.sha256 is None:
+            raise Malformed(channel_index.no_digest(str(target), target.file))
+        artifact = Artifact(target.file, target.sha256, target.subdir)
+        return self._by_record(target.channel, artifact, known, target.held)
+
+    def _by_record(
+        self, channel: Channel, artifact: Artifact, known: "_Known", held: Mapping[str, Any] | None
+    ) -> Verdict:
+        """Judge a package without its archive: by its digest, and by the channel's record of it."""
+        subdir = artifact.subdir or ""
+        record, collected = self._in_channel(channel, subdir, artifact.file)
         _check_digest(record, artifact.sha256, f"{channel}/{subdir}/{artifact.file}")
-        placed = Artifact(artifact.file, artifact.sha256, subdir)
-        verdict = self._decide(collected, placed, known, record)
-        verdict = self._remember(verdict, channel, placed, record, collected)
-        return self._with_patches(verdict, placed, known, record, None)
+        verdict = self._decide(collected, artifact, known, record)
+        verdict = self._remember(verdict, channel, artifact, record, collected)
+        verdict = noted(verdict, Finding.of(Code.SUBDIR_UNCHECKED, artifact.file, found=subdir))
+        return self._with_patches(verdict, artifact, known, record, None, held)
+
+    def _in_channel(self, channel: Channel, subdir: str, file: PackageFile) -> "tuple[Record, Collected]":
+        # The record's own field is judged before any further request.
+        record = self.indexes.record(channel, subdir, file)
+        return record, attestations.advertised(f"{channel.url}/{subdir}", record, self.fetcher)
 
     def _with_patches(
-        self, verdict: Verdict, artifact: Artifact, known: "_Known", record: "Record | None", index: Index
+        self,
+        verdict: Verdict,
+        artifact: Artifact,
+        known: "_Known",
+        record: "Record | None",
+        index: Index,
+        held: Mapping[str, Any] | None = None,
     ) -> Verdict:
         """Judge the record's patches, too, where the policy or the caller demands it."""
         return with_patches(
@@ -238,6 +229,7 @@ class _Asking:
             artifact,
             None if record is None else record.members,
             index,
+            held,
             policy=self.question.policy,
             trust=self.trust,
             roots=self.question.roots,
@@ -249,29 +241,8 @@ class _Asking:
     def _remember(
         self, verdict: Verdict, channel: Channel, artifact: Artifact, record: "Record", collected: Collected
     ) -> Verdict:
-        """Compare what the channel serves with what this machine has seen of it, and record what was accepted."""
-        served = Served(
-            subdir=artifact.subdir or "",
-            file=artifact.file,
-            artifact=artifact.sha256,
-            sidecar=record.attestations_sha256,
-            elements=frozenset(map(attestations.digest_of, collected.bundles)),
-        )
         home = self.question.policy.home(channel)
-        match verdict:
-            case Accepted(evidence=()):
-                return verdict  # A baseline or a dated exception: it was never attested, so it cannot have lost that.
-            case Accepted(evidence=evidence):
-                findings = self.memory.judge(home, served)
-                if findings:
-                    return Rejected(findings, evidence)
-                accepted = [each.bundle_sha256 for each in evidence]
-                self.memory.remember(home, served, accepted, evidence[0].signer.san, now=self.now)
-                return verdict
-            case Rejected(findings=findings, seen=seen):
-                return Rejected((*findings, *self.memory.judge(home, served)), seen)
-            case Undecided():
-                return verdict
+        return held_against(self.memory, verdict, home, artifact, record, collected, now=self.now)
 
     def _named(self) -> Collected | None:
         """What the caller named to be used instead of what is found, if anything."""
@@ -292,6 +263,7 @@ class _Asking:
             self.trust,
             self.question.roots,
             now=self.now,
+            authenticate=self.authenticate,
             indexed_at=None if record is None else _moment(record.indexed_timestamp),
         )
         return known.judged.verdict

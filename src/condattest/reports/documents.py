@@ -18,7 +18,7 @@ from condattest.reports.sentences import advice, sentence
 if TYPE_CHECKING:
     # What operations need to run is not needed to show what they gave.
     from condattest.operations.attest import Attested
-    from condattest.operations.verify import Verification
+    from condattest.operations.question import Verification
     from condattest.policy.rules import Policy
 
 

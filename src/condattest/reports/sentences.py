@@ -29,6 +29,7 @@ _ADVICE: Final = {
     Code.PATCH_MISSING: "try again; a mirror may lag behind its channel",
     Code.PATCH_STRIPPED: "condattest patch blame shows what is missing; do not install from there",
     Code.PATCH_UNATTRIBUTED: "do not install it; ask the channel who changed the record",
+    Code.PATCH_HELD: "update the client's index or lock file, and solve again",
     Code.POLICY_NO_PATCH_RULE: "add a [[patch]] for the channel to the policy, or leave --patches out",
     Code.INDEX_FIELD_ALONE: "restore the sidecar; --drop removes the field, and the package becomes unattested",
     Code.INDEX_FIELD: "condattest index CHANNEL brings it in line",

@@ -22,7 +22,7 @@ from condattest.reports.sentences import advice, sentence
 
 if TYPE_CHECKING:
     from condattest.operations.attest import Attested
-    from condattest.operations.verify import Verification
+    from condattest.operations.question import Verification
 
 _STYLES = {"accepted": "bold green", "rejected": "bold red", "undecided": "bold yellow"}
 

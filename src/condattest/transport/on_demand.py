@@ -1,17 +1,14 @@
 """An HTTP reader that is made when something is to be fetched, and not before.
 
-Owns `Source` and `OnDemand`. Verifying local files asks nobody for anything; the HTTP library would cost a quarter of
-such a command's time.
+Owns `Source`, `Closeable` and `OnDemand`. Verifying local files asks nobody for anything; the HTTP library would cost a
+quarter of such a command's time.
 """
 
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self
-
-if TYPE_CHECKING:
-    from condattest.transport.fetch import Fetcher
+from typing import Protocol, Self
 
 
 class Source(Protocol):
@@ -26,23 +23,31 @@ class Source(Protocol):
         ...
 
 
-class OnDemand:
-    """A `Source` that makes its `Fetcher` at the first request. Close it, or use it as a context manager."""
+class Closeable(Source, Protocol):
+    """A `Source` that holds connections."""
 
-    def __init__(self, make: "Callable[[], Fetcher]") -> None:
+    def close(self) -> None:
+        """Close them."""
+        ...
+
+
+class OnDemand:
+    """A `Source` that makes another, such as a `Fetcher`, at the first request. Close it, or use it by `with`."""
+
+    def __init__(self, make: Callable[[], Closeable]) -> None:
         self._make = make
-        self._made: Fetcher | None = None
+        self._made: Closeable | None = None
         self._lock = threading.Lock()
 
     def __call__(self, url: str, limit: int) -> bytes:
         """As `Fetcher` does."""
-        return self._fetcher()(url, limit)
+        return self._source()(url, limit)
 
     def stream(self, url: str, limit: int) -> AbstractContextManager[Iterator[bytes]]:
         """As `Fetcher.stream` does."""
-        return self._fetcher().stream(url, limit)
+        return self._source().stream(url, limit)
 
-    def _fetcher(self) -> "Fetcher":
+    def _source(self) -> Closeable:
         with self._lock:
             if self._made is None:
                 self._made = self._make()

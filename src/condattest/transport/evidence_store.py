@@ -1,0 +1,147 @@
+"""Keep what bundles proved, so that the next run need not verify their signatures again.
+
+Owns `EvidenceStore`. What is kept is what `authenticate` gave, by the digest of the bundle's bytes, the digest of the
+trust root, and the version of the program and of sigstore: none of the three changes under the same key. Verdicts are
+never kept: binding, time, policy and patches are judged each time. A store that is damaged or cannot be written is
+none.
+
+Who can write to the file can put evidence there: it lies in the user's own cache folder, readable and writable by the
+user alone, is not used if others own it or can write to it, and callers leave it out where `CI` is set, unless they
+are asked for it.
+"""
+
+import contextlib
+import os
+import sqlite3
+import stat
+import threading
+from importlib.metadata import version
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from condattest._version import __version__
+from condattest.formats import evidence as codec
+from condattest.model.artifact import Sha256
+from condattest.model.evidence import Evidence
+
+_BATCH: Final = 500
+_TABLE: Final = """
+CREATE TABLE IF NOT EXISTS evidence (
+    bundle BLOB NOT NULL, root BLOB NOT NULL, version TEXT NOT NULL, evidence BLOB NOT NULL,
+    PRIMARY KEY (bundle, root, version)
+) WITHOUT ROWID
+"""
+
+
+class EvidenceStore:
+    """Evidence in an SQLite file. Several threads may share it, and several processes the file.
+
+    Args:
+        path: The file; it and its folder need not be there yet.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._lock = threading.Lock()
+        self._unsaved: list[tuple[bytes, bytes, str, bytes]] = []
+        self._version = f"{__version__} {version('sigstore')}"
+        self._database = _opened(path)
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether there is a file that evidence is kept in."""
+        return self._database is not None
+
+    def get(self, bundle: Sha256, root: Sha256) -> Evidence | None:
+        """Return what a bundle proved under a trust root; None where that is not known."""
+        if self._database is None:
+            return None
+        key = (bytes.fromhex(bundle), bytes.fromhex(root), self._version)
+        try:
+            with self._lock:
+                row = self._database.execute(
+                    "SELECT evidence FROM evidence WHERE bundle = ? AND root = ? AND version = ?", key
+                ).fetchone()
+            found = None if row is None else codec.parse(row[0])
+        except (sqlite3.Error, ValueError):
+            return None
+        # A row that was put under another key proves nothing of this bundle.
+        if found is None or (found.bundle_sha256, found.trust_root_sha256) != (bundle, root):
+            return None
+        return found
+
+    def put(self, value: Evidence) -> None:
+        """Keep what a bundle proved."""
+        if self._database is None:
+            return
+        root = bytes.fromhex(value.trust_root_sha256)
+        row = (bytes.fromhex(value.bundle_sha256), root, self._version, codec.dump(value))
+        with self._lock:
+            self._unsaved.append(row)
+            full = len(self._unsaved) >= _BATCH
+        if full:
+            self.save()
+
+    def save(self) -> None:
+        """Write down what was put since."""
+        with self._lock:
+            rows, self._unsaved = self._unsaved, []
+            if self._database is not None and rows:
+                with contextlib.suppress(sqlite3.Error), self._database:
+                    self._database.executemany("INSERT OR REPLACE INTO evidence VALUES (?, ?, ?, ?)", rows)
+
+    def close(self) -> None:
+        """Write down what was put, and close the file."""
+        self.save()
+        with self._lock:
+            if self._database is not None:
+                self._database.close()
+            self._database = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _opened(path: Path) -> sqlite3.Connection | None:
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Made here, and not by SQLite, whose umask would decide who may write.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600))
+        if not _own(path):
+            return None
+    except OSError:
+        return None
+    try:
+        return _connected(path)
+    except sqlite3.OperationalError:
+        return None  # Busy, or on a full disk.
+    except sqlite3.DatabaseError:
+        # Damaged: a cache is begun anew.
+        with contextlib.suppress(OSError, sqlite3.Error):
+            path.write_bytes(b"")
+            return _connected(path)
+    return None
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    database = sqlite3.connect(path, timeout=10, check_same_thread=False)
+    try:
+        database.execute(_TABLE)
+        database.commit()
+    except sqlite3.Error:
+        database.close()
+        raise
+    return database
+
+
+def _own(path: Path) -> bool:
+    """Whether nobody else can write to the file; systems without owners are taken at their word."""
+    if not hasattr(os, "getuid"):
+        return True
+    state = path.stat()
+    return state.st_uid == os.getuid() and not stat.S_IMODE(state.st_mode) & 0o022
