@@ -23,7 +23,7 @@ CLASSES = {
         "ROLLBACK",
         "POLICY",
     ),
-    *("INDEX", "PUBLISH", "PATCH", "FRESH", "SUBDIR"),
+    *("INDEX", "PUBLISH", "PATCH", "FRESH", "SUBDIR", "AUDIT"),
     *("ARCHIVE", "NET", "TRUST"),
 }
 

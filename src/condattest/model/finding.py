@@ -2,7 +2,7 @@
 
 Codes are API: machines match on them, so a code keeps its meaning. The prefix is the class of what was manipulated or
 missing: BUNDLE, CRYPTO, TIME, STMT, BIND, SUBDIR, CHANNEL, MISSING, IDENTITY, SIDECAR, INDEX, PUBLISH, PATCH, FRESH,
-ROLLBACK, POLICY, ARCHIVE, NET, TRUST.
+ROLLBACK, AUDIT, POLICY, ARCHIVE, NET, TRUST.
 """
 
 from collections.abc import Mapping
@@ -141,6 +141,13 @@ class Code(StrEnum):
     ROLLBACK_UNATTESTED = "ROLLBACK-UNATTESTED", _E, "a package that was attested is served without its attestation"
 
     ROLLBACK_NOT_REMEMBERED = "ROLLBACK-NOT-REMEMBERED", _W, "what was seen could not be written down"
+
+    AUDIT_UNATTESTED = "AUDIT-UNATTESTED", _W, "the index lists the package without an attestation"
+    AUDIT_SIGNER_CHANGED = "AUDIT-SIGNER-CHANGED", _W, "the package is signed by another than the version before"
+    AUDIT_DOWNGRADE = "AUDIT-DOWNGRADE", _W, "the package is not attested, and an earlier version is"
+    AUDIT_LATE = "AUDIT-LATE", _W, "the package was attested long after it was indexed"
+    AUDIT_INDEXED_TIME = "AUDIT-INDEXED-TIME", _W, "the server's indexed_timestamp contradicts the trusted time"
+    AUDIT_SEEN_ONCE = "AUDIT-SEEN-ONCE", _N, "the identity signed no other package of the channel"
 
     POLICY_NONE = "POLICY-NONE", _E, "no rule of the policy is about this package"
     POLICY_FILE = "POLICY-FILE", _E, "the policy file is not valid"
