@@ -203,7 +203,8 @@ class _Sections(msgspec.Struct):
 def listed(data: bytes, *, where: str) -> Iterator[Listed]:
     """Yield every record of an index; names that are no conda package's are passed over.
 
-    A key that stands twice in one object is not looked for: `apply` does that.
+    A key that stands twice in one object is not looked for: `apply` does that. A record with a digest that is none is
+    yielded without any, so that nobody takes the package for unlisted; the first such one is raised after the last.
 
     Raises:
         Malformed: NET-UNAVAILABLE, BIND-AMBIGUOUS; BIND-NO-DIGEST or SIDECAR-FIELD for a digest that is none.
@@ -221,16 +222,20 @@ def listed(data: bytes, *, where: str) -> Iterator[Listed]:
     sections.extend((name, records, True) for name, records in v3.items())
     for name in twice([(records, V3_SECTIONS[each] if is_v3 else "") for each, records, is_v3 in sections]):
         raise Malformed(Finding.of(Code.BIND_AMBIGUOUS, f"{where}: {name}", expected="one record", found="2 records"))
+    broken: Malformed | None = None
     for section, records, is_v3 in sections:
         for key, digests in records.items():
             file = file_in(section, key, v3=is_v3)
             if file is not None:
                 place = f"{where}: {file}"
-                yield Listed(
-                    file,
-                    _checked(digests.sha256, Code.BIND_NO_DIGEST, f"{place}: sha256"),
-                    _checked(digests.attestations_sha256, Code.SIDECAR_FIELD, f"{place}: {FIELD}"),
-                )
+                try:
+                    sha256 = _checked(digests.sha256, Code.BIND_NO_DIGEST, f"{place}: sha256")
+                    named = _checked(digests.attestations_sha256, Code.SIDECAR_FIELD, f"{place}: {FIELD}")
+                except Malformed as error:
+                    broken, sha256, named = broken or error, None, None
+                yield Listed(file, sha256, named)
+    if broken is not None:
+        raise broken
 
 
 def _checked(raw: msgspec.Raw | msgspec.UnsetType, code: Code, where: str) -> Sha256 | None:

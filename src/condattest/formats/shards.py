@@ -211,10 +211,13 @@ def _with(members: _Raws, key: str, value: msgspec.Raw) -> _Raws:
 def listed(data: bytes, *, where: str) -> Iterator[Listed]:
     """Yield every record of a shard, from its compressed bytes; names that are no conda package's are passed over.
 
+    A record with a digest that is none is yielded without any; the first such one is raised after the last.
+
     Raises:
         Malformed: NET-UNAVAILABLE, BIND-AMBIGUOUS; BIND-NO-DIGEST or SIDECAR-FIELD for a digest that is none.
     """
     plain = compression.unzstd(data, limit=MAX_SHARD, code=Code.NET_UNAVAILABLE, where=where)
+    broken: Malformed | None = None
     try:
         sections = _sections(_unpacked(plain))
         for name in twice([(each.records, V3_SECTIONS[each.name] if each.v3 else "") for each in sections]):
@@ -224,13 +227,16 @@ def listed(data: bytes, *, where: str) -> Iterator[Listed]:
                 file = file_in(section.name, key, v3=section.v3)
                 if file is not None:
                     record, place = _unpacked(raw), f"{where}: {file}"
-                    yield Listed(
-                        file,
-                        _checked(record, "sha256", Code.BIND_NO_DIGEST, place),
-                        _checked(record, FIELD, Code.SIDECAR_FIELD, place),
-                    )
+                    try:
+                        sha256 = _checked(record, "sha256", Code.BIND_NO_DIGEST, place)
+                        named = _checked(record, FIELD, Code.SIDECAR_FIELD, place)
+                    except Malformed as error:
+                        broken, sha256, named = broken or error, None, None
+                    yield Listed(file, sha256, named)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
         raise _not_an_index(where, "a shard", error) from None
+    if broken is not None:
+        raise broken
 
 
 def _checked(record: _Raws, key: str, code: Code, where: str) -> Sha256 | None:
