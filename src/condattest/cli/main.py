@@ -25,6 +25,7 @@ _VERBS: Final = {
     "mirror": ("condattest.cli.mirror", "Copy packages with their attestations between channels."),
     "patch": ("condattest.cli.patch", "Say who changed a package's record, from what, and when."),
     "verify": ("condattest.cli.verify", "Check packages against their attestations and a policy."),
+    "audit": ("condattest.cli.audit", "Look at every package of a channel: who signed it, who patched it."),
     "inspect": ("condattest.cli.inspect", "Show what a bundle, sidecar or package says, unverified."),
     "policy": ("condattest.cli.policy", "Write, learn, check and explain policies."),
     "trust": ("condattest.cli.trust", "Show the trust root, or keep a copy of it."),

@@ -8,7 +8,7 @@ ROLLBACK, AUDIT, POLICY, ARCHIVE, NET, TRUST.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Self
+from typing import Final, Self
 
 
 class Severity(StrEnum):
@@ -172,6 +172,8 @@ class Code(StrEnum):
     TRUST_ROOT_AGE = "TRUST-ROOT-AGE", _N, "the trust root in use was not refreshed"
 
 
+CODES: Final[Mapping[str, Code]] = {code.value: code for code in Code}
+"""Every code by its text."""
 Facts = Mapping[str, str]
 
 

@@ -1,7 +1,7 @@
 """From bundles to a verdict, and from what went wrong to one.
 
-Owns `authenticate_and_decide`, `Judged`, `kept_in`, `with_metadata`, `noted`, `of_finding` and `of_outage`. Whatever
-could not be had is undecided; whatever is wrong is rejected; nothing is passed over.
+Owns `authenticate_and_decide`, `candidates`, `Judged`, `kept_in`, `with_metadata`, `noted`, `of_finding` and
+`of_outage`. Whatever could not be had is undecided; whatever is wrong is rejected; nothing is passed over.
 """
 
 import os
@@ -74,7 +74,7 @@ def authenticate_and_decide(
         indexed_at: The index's own time for the artifact, unsigned.
         authenticate: What authenticates a bundle.
     """
-    evidence, failures = authenticate_all(collected, _candidates(artifact, channel, policy, trust, roots), authenticate)
+    evidence, failures = authenticate_all(collected, candidates(artifact, channel, policy, trust, roots), authenticate)
     judgement = judge(policy, artifact, channel, evidence, failures, now=now, indexed_at=indexed_at, root=trust.sha256)
     return Judged(artifact, judgement, failures)
 
@@ -107,10 +107,10 @@ def kept_in(store: "EvidenceStore") -> Authenticate:
     return authenticate
 
 
-def _candidates(
+def candidates(
     artifact: Artifact, channel: Channel | None, policy: Policy, trust: TrustRoot, roots: Mapping[str, TrustRoot]
 ) -> list[TrustRoot]:
-    """The trust roots that may apply. The rule decides again, by the digest of the root that was used."""
+    """The trust roots that may apply to an artifact. The rule decides again, by the digest of the one that was used."""
     if channel is None:
         return [trust, *roots.values()]  # Only the statement says which rule applies.
     rule = policy.rule_for(artifact.file.name, policy.home(channel))

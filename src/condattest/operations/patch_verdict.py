@@ -5,9 +5,9 @@ caller can demand it (`require`: without a rule the package is rejected), have i
 (`off`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from condattest.model.artifact import Artifact
 from condattest.model.channel import Channel
@@ -18,6 +18,9 @@ from condattest.policy.rules import Policy
 from condattest.signatures.trust_root import TrustRoot
 from condattest.transport.memory import Memory
 from condattest.transport.on_demand import Source
+
+if TYPE_CHECKING:
+    from condattest.operations.patch_chain import Chain
 
 Demand = Literal["policy", "require", "report", "off"]
 
@@ -45,6 +48,7 @@ def with_patches(
     fetcher: Source,
     memory: Memory,
     now: datetime,
+    keep: "Callable[[Chain], Chain]" = lambda chain: chain,
 ) -> Verdict:
     """Judge the patches of a record, where that is demanded and the archive is accepted.
 
@@ -62,6 +66,7 @@ def with_patches(
         fetcher: For the generations.
         memory: What this machine has seen of them.
         now: The time of the judgement.
+        keep: Gives the generations to use instead of fresh ones, where many records are judged by the same.
     """
     if demand == "off" or not isinstance(verdict, Accepted) or channel is None:
         return verdict
@@ -89,7 +94,7 @@ def with_patches(
         return _judged(verdict, (allowed,), demand)
     origin = HttpOrigin((rule.provenance or channel).url, fetcher)
     own = [roots[rule.trusted_root]] if rule.trusted_root is not None and rule.trusted_root in roots else [trust]
-    chain = Chain(origin, home, artifact.subdir, rule.role, allowed, own)
+    chain = keep(Chain(origin, home, artifact.subdir, rule.role, allowed, own))
     asked = Asked(artifact=artifact, record=record, index=index)
     outcome = judge(asked, chain, rule, policy.revoked.patch, memory, now=now)
     return _judged(_noted(verdict, *outcome.notes), outcome.findings, demand)

@@ -1,7 +1,8 @@
 """Keep what bundles proved, so that the next run need not verify their signatures again.
 
 Owns `EvidenceStore`. What is kept is what `authenticate` gave, by the digest of the bundle's bytes, the digest of the
-trust root, and the version of the program and of sigstore: none of the three changes under the same key. Verdicts are
+trust root, and the version of the program and of sigstore: none of the three changes under the same key. Beside it
+stands which bundles a sidecar holds, by the sidecar's digest, so that it need not be read again either. Verdicts are
 never kept: binding, time, policy and patches are judged each time. A store that is damaged or cannot be written is
 none.
 
@@ -15,6 +16,7 @@ import os
 import sqlite3
 import stat
 import threading
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
@@ -32,6 +34,17 @@ CREATE TABLE IF NOT EXISTS evidence (
     PRIMARY KEY (bundle, root, version)
 ) WITHOUT ROWID
 """
+_SIDECARS: Final = """
+CREATE TABLE IF NOT EXISTS sidecars (
+    sidecar BLOB NOT NULL, version TEXT NOT NULL, position INTEGER NOT NULL, bundle BLOB NOT NULL,
+    PRIMARY KEY (sidecar, version, position)
+) WITHOUT ROWID
+"""
+_KNOWN: Final = """
+SELECT sidecars.sidecar, sidecars.bundle, evidence.evidence FROM sidecars
+LEFT JOIN evidence ON evidence.bundle = sidecars.bundle AND evidence.root = ? AND evidence.version = sidecars.version
+WHERE sidecars.version = ? AND sidecars.sidecar IN ({}) ORDER BY sidecars.sidecar, sidecars.position
+"""
 
 
 class EvidenceStore:
@@ -39,11 +52,16 @@ class EvidenceStore:
 
     Args:
         path: The file; it and its folder need not be there yet.
+
+    Attributes:
+        path: The same.
     """
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.Lock()
         self._unsaved: list[tuple[bytes, bytes, str, bytes]] = []
+        self._sidecars: list[tuple[bytes, str, int, bytes]] = []
+        self.path = path
         self._version = f"{__version__} {version('sigstore')}"
         self._database = _opened(path)
 
@@ -82,13 +100,44 @@ class EvidenceStore:
         if full:
             self.save()
 
+    def put_sidecar(self, sidecar: Sha256, bundles: Sequence[Sha256]) -> None:
+        """Keep which bundles a sidecar holds; what each proved is put by itself."""
+        if self._database is not None:
+            key = bytes.fromhex(sidecar)
+            rows = [(key, self._version, position, bytes.fromhex(each)) for position, each in enumerate(bundles)]
+            with self._lock:
+                self._sidecars.extend(rows)
+
+    def known(self, sidecars: Sequence[Sha256], root: Sha256) -> dict[Sha256, tuple[Evidence, ...]]:
+        """By sidecar, what its bundles proved under a trust root; only where that is known of every bundle."""
+        if self._database is None or not sidecars:
+            return {}
+        keys = [bytes.fromhex(each) for each in sidecars]
+        query = _KNOWN.format(", ".join("?" * len(keys)))
+        try:
+            with self._lock:
+                rows = self._database.execute(query, (bytes.fromhex(root), self._version, *keys)).fetchall()
+            found: dict[bytes, list[Evidence | None]] = {}
+            for sidecar, bundle, kept in rows:
+                found.setdefault(sidecar, []).append(_proof(kept, bundle, root))
+        except (sqlite3.Error, TypeError, AttributeError):
+            return {}
+        whole = {}
+        for sidecar, proofs in found.items():
+            evidence = tuple(each for each in proofs if each is not None)
+            if len(evidence) == len(proofs):
+                whole[Sha256.of_bytes(sidecar)] = evidence
+        return whole
+
     def save(self) -> None:
         """Write down what was put since."""
         with self._lock:
             rows, self._unsaved = self._unsaved, []
-            if self._database is not None and rows:
+            sidecars, self._sidecars = self._sidecars, []
+            if self._database is not None and (rows or sidecars):
                 with contextlib.suppress(sqlite3.Error), self._database:
                     self._database.executemany("INSERT OR REPLACE INTO evidence VALUES (?, ?, ?, ?)", rows)
+                    self._database.executemany("INSERT OR REPLACE INTO sidecars VALUES (?, ?, ?, ?)", sidecars)
 
     def close(self) -> None:
         """Write down what was put, and close the file."""
@@ -105,6 +154,17 @@ class EvidenceStore:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _proof(kept: bytes | None, bundle: bytes, root: Sha256) -> Evidence | None:
+    """What is kept of a bundle, if it is what the key says."""
+    if kept is None:
+        return None
+    try:
+        found = codec.parse(kept)
+    except ValueError:
+        return None
+    return found if (found.bundle_sha256, found.trust_root_sha256) == (bundle.hex(), root) else None
 
 
 def _opened(path: Path) -> sqlite3.Connection | None:
@@ -132,6 +192,7 @@ def _connected(path: Path) -> sqlite3.Connection:
     database = sqlite3.connect(path, timeout=10, check_same_thread=False)
     try:
         database.execute(_TABLE)
+        database.execute(_SIDECARS)
         database.commit()
     except sqlite3.Error:
         database.close()

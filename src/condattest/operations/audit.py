@@ -1,0 +1,318 @@
+"""Every package of a channel: attested? by whom? when? its record patched by whom?
+
+Owns `audit`. For each subdir: (1) its index is read; (2) sidecars are had and verified, several at a time
+(`audit_evidence`); (3) each package is judged by itself (`audit_verdicts`) and written down (`audit_spool`); (4) checks
+that compare packages see each row as it passes (`checks`). At the end: (5) what belongs to no package, the files of a
+store and the generations of patches. Memory does not grow with the channel, but for what checks say they keep.
+
+An audit that is stopped yields what it has, as incomplete; one that is given a file to resume from goes on there.
+"""
+
+import contextlib
+import functools
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from condattest.errors import LocalFailure, Malformed, Misuse, Unavailable
+from condattest.formats.listings import Listing
+from condattest.model.audit import STATUSES, Audit, Audited, CheckRun, Patched, Status
+from condattest.model.finding import Code, Finding, Severity
+from condattest.operations import audit_records, audit_verdicts, audit_whole
+from condattest.operations.audit_evidence import Had, Proofs, Wanted
+from condattest.operations.audit_order import Order
+from condattest.operations.audit_patches import PatchJudge
+from condattest.operations.audit_spool import Kept, Row, Spool
+from condattest.operations.audit_verdicts import Deciding
+from condattest.operations.audit_whole import Whole
+from condattest.operations.checks.board import Board
+from condattest.operations.checks.check import Scope
+from condattest.operations.judgement import of_outage
+
+_STOPPED_EVERY: Final = 64
+
+
+@contextmanager
+def audit(
+    order: Order,
+    *,
+    now: datetime,
+    clock: Callable[[], datetime] | None = None,
+    stop: Callable[[], bool] = lambda: False,
+    on_done: Callable[[int], None] = lambda count: None,
+) -> Iterator[Audit]:
+    """Audit a channel; the results can be walked through while the context lasts.
+
+    Args:
+        order: What is audited.
+        now: The time at which it begins, and at which policy is judged.
+        clock: Tells when it ends; by default at `now`.
+        stop: Asked now and then whether to end before the end.
+        on_done: Told how many packages were done.
+
+    Raises:
+        Misuse: The channel has no such subdir, no index at all, or nothing that is selected.
+        LocalFailure: What is decided cannot be written down.
+    """
+    running = _Running(order, now, stop, on_done)
+    try:
+        running.run()
+        yield running.audit((clock or (lambda: now))())
+    finally:
+        running.close()
+
+
+@dataclass(slots=True)
+class _Results:
+    """The packages, with what checks that compare them have to say."""
+
+    spool: Spool
+    board: Board
+
+    def __len__(self) -> int:
+        return len(self.spool)
+
+    def __iter__(self) -> Iterator[Audited]:
+        for row in self.spool:
+            yield row.audited(self.board.findings(row))
+
+
+class _Running:
+    """One audit."""
+
+    def __init__(self, order: Order, now: datetime, stop: Callable[[], bool], on_done: Callable[[int], None]) -> None:
+        self._order, self._now, self._stop, self._on_done = order, now, stop, on_done
+        self._selection, terms = order.selection, order.terms
+        self._scope = Scope(
+            mode=order.mode,
+            part=order.selection.part,
+            is_store=order.store is not None,
+            has_policy=terms.policy is not None,
+            patches=order.judges_patches,
+            late_after=order.late_after,
+            now=now,
+        )
+        self._board = Board(self._scope)
+        self._judge = self._patch_judge()
+        self._deciding = Deciding(terms, now, self._judge)
+        self._subdirs = audit_records.subdirs_of(order.origin, order.subdirs)
+        self._places = {subdir: at for at, subdir in enumerate(self._subdirs)}
+        self._present: list[str] = []
+        self._findings: list[Finding] = []
+        self._patched: list[Patched] = []
+        self._unexplained: dict[str, int] = {}
+        self._totals: dict[Status, int] = dict.fromkeys(STATUSES, 0)
+        self._complete = True
+        self._limit = ""
+        self._owed = 0
+        self._kept, self._spool, self._part = self._opened(order.resume)
+
+    def _opened(self, resume: Path | None) -> tuple[Kept | None, Spool, Path | None]:
+        if resume is None:
+            return None, Spool(None, self._order.key()), None
+        kept = Kept(resume, self._order.key())
+        # Until all that was decided is in it, the new file has another name: the old one is not lost by a kill.
+        part = resume.with_name(f"{resume.name}.part") if not kept.is_over else None
+        return kept, Spool(part or resume, self._order.key()), part
+
+    def _patch_judge(self) -> PatchJudge | None:
+        order, terms = self._order, self._order.terms
+        if order.judges_patches or terms.policy is None:
+            return None
+        return PatchJudge(
+            terms.channel,
+            terms.policy,
+            terms.trust,
+            terms.roots,
+            order.origin,
+            order.fetcher,
+            order.memory,
+            demand=order.patches,
+            now=self._now,
+        )
+
+    def run(self) -> None:
+        """Go through the subdirs."""
+        order = self._order
+        chosen = self._sample()
+        with Proofs(order.origin, order.terms.every_root, order.evidence, jobs=order.jobs) as proofs:
+            for subdir in self._subdirs:
+                if not self._complete:
+                    break
+                with self._telling(subdir):
+                    found = audit_records.read(order.origin, subdir)
+                    if found is None:
+                        self._absent(subdir)
+                        continue
+                    self._present.append(subdir)
+                    wanted = (each for each in found.listings if self._selected(each, subdir, chosen))
+                    self._subdir(subdir, wanted, proofs)
+        self._spool.flush()
+        self._replace()
+        if self._present or self._findings:
+            if self._complete:
+                for subdir in self._present:
+                    with self._telling(subdir):
+                        put = functools.partial(self._put_whole, subdir)
+                        audit_whole.look(order, self._scope, subdir, self._judge, put)
+        else:
+            raise Misuse(
+                f"{order.origin.name}: no channel: it has no index in {', '.join(self._subdirs) or 'any folder'}",
+                hint="give the URL or the folder that has noarch/repodata.json below it",
+            )
+
+    @contextmanager
+    def _telling(self, subdir: str) -> Iterator[None]:
+        """What goes wrong with a subdir as a whole is said of it."""
+        try:
+            yield
+        except Malformed as error:
+            self._findings.append(error.finding)
+        except Unavailable as error:
+            self._findings.extend(of_outage(error).findings)  # type: ignore[union-attr]
+        except LocalFailure as error:
+            if str(self._order.resume or "\0") in str(error):
+                raise  # Nothing can be written down.
+            finding = Finding.of(Code.NET_FILE, subdir, reason=error, hint=error.hint or None)
+            self._findings.append(finding)
+
+    def _put_whole(self, subdir: str, whole: Whole) -> None:
+        self._findings.extend((*self._board.news(whole.stored), *whole.findings))
+        self._patched.extend(whole.patches)
+        if whole.unexplained is not None:
+            self._unexplained[subdir] = whole.unexplained
+
+    def _absent(self, subdir: str) -> None:
+        if subdir in self._order.subdirs:
+            where = f"{self._order.origin.name}/{subdir}"
+            self._findings.append(Finding.of(Code.NET_NOT_FOUND, where, expected="an index", found="none"))
+
+    def _sample(self) -> frozenset[tuple[str, str]] | None:
+        size = self._selection.sample
+        if self._selection.since is not None:
+            self._limit = self._selection.since.isoformat()
+        if size is None or self._order.index_only:
+            return None
+
+        def rows() -> Iterator[tuple[str, Listing]]:
+            for subdir in self._subdirs:
+                # What is wrong with an index is told when it is read for its records.
+                with contextlib.suppress(Malformed, Unavailable, LocalFailure):
+                    found = audit_records.read(self._order.origin, subdir)
+                    yield from ((subdir, each) for each in (found.listings if found is not None else ()))
+
+        chosen, of = audit_records.chosen(rows(), self._selection)
+        self._limit = f"{len(chosen)} of {of}"
+        return chosen
+
+    def _selected(self, listing: Listing, subdir: str, chosen: frozenset[tuple[str, str]] | None) -> bool:
+        return self._selection.holds(listing) and (chosen is None or (subdir, listing.key) in chosen)
+
+    def _subdir(self, subdir: str, listings: Iterable[Listing], proofs: Proofs) -> None:
+        rows = (audit_verdicts.listed(each, subdir) for each in listings) if self._order.index_only else None
+        for count, row in enumerate(rows or self._judged(subdir, listings, proofs)):
+            if count % _STOPPED_EVERY == 0:
+                self._replace()
+                if self._stop():
+                    self._complete = False
+                    proofs.cancel()
+                    return
+            self._totals[row.status] += 1  # type: ignore[index]
+            self._board.observe(row)
+            self._spool.put(row)
+            self._on_done(1)
+
+    def _judged(self, subdir: str, listings: Iterable[Listing], proofs: Proofs) -> Iterator[Row]:
+        waiting: deque[tuple[Listing, Row | None]] = deque()
+
+        def wanted() -> Iterator[Wanted | None]:
+            for listing in listings:
+                row = self._decided(subdir, listing)
+                waiting.append((listing, row))
+                yield None if row is not None else audit_verdicts.wanted_of(listing, subdir, self._order.terms)
+
+        had: Had
+        for had in proofs.of(wanted()):
+            listing, row = waiting.popleft()
+            if row is None:
+                yield self._deciding.row(listing, subdir, had)
+            else:
+                yield row
+                self._owed -= 1  # Whoever took it has put it into the new file.
+
+    def _decided(self, subdir: str, listing: Listing) -> Row | None:
+        """What an earlier run decided, unless the record changed since, or something could not be had then."""
+        if self._kept is None or self._kept.is_over:
+            return None
+        row = self._kept.row(subdir, listing.key, self._places.__getitem__)
+        if row is None or row.status == "undecided":
+            return None
+        same = (row.sha256, row.sidecar, row.indexed) == (listing.sha256, listing.sidecar, listing.indexed)
+        self._owed += same
+        return row if same else None
+
+    def _replace(self) -> None:
+        """Give the new file its name as soon as all that the old one had is in it."""
+        if self._part is None or self._order.resume is None or self._kept is None:
+            return
+        if self._kept.is_over and not self._owed:
+            self._spool.flush()
+            with contextlib.suppress(OSError):  # Windows renames no open file: `close` does it then.
+                os.replace(self._part, self._order.resume)
+                self._part = None
+
+    def audit(self, finished: datetime) -> Audit:
+        """The outcome."""
+        order, policy = self._order, self._order.terms.policy
+        runs = tuple(self._board.runs())
+        if not len(self._spool) and self._complete and not self._findings:
+            raise Misuse(
+                f"{order.origin.name}: nothing to audit: no package is listed, or none is selected",
+                hint="look at --subdir, --since and --shard",
+            )
+        return Audit(
+            target=order.origin.name,
+            subdirs=tuple(self._present),
+            mode=order.mode,
+            limit=self._limit,
+            part=order.selection.part,
+            policy=None if policy is None else policy.source,
+            policy_sha256=None if policy is None else policy.sha256,
+            started=self._now,
+            finished=finished,
+            complete=self._complete,
+            results=_Results(self._spool, self._board),
+            totals=self._totals,
+            findings=tuple(self._findings),
+            checks=_with_outages(runs, self._findings),
+            patches=tuple(self._patched),
+            unexplained=self._unexplained,
+        )
+
+    def close(self) -> None:
+        """Let go of files; what was decided is kept where something is left to be done."""
+        if self._kept is not None:
+            self._kept.close()
+        self._spool.close()
+        resume = self._order.resume
+        if resume is None:
+            return
+        with contextlib.suppress(OSError):
+            if self._part is not None and self._complete:
+                os.replace(self._part, resume)
+            unknown = any(each.code.severity is Severity.UNKNOWN for each in self._findings)
+            if self._complete and not self._totals["undecided"] and not unknown:
+                resume.unlink(missing_ok=True)
+
+
+def _with_outages(runs: tuple[CheckRun, ...], findings: Iterable[Finding]) -> tuple[CheckRun, ...]:
+    """Count what could not be had as a whole among what is undecided."""
+    unknown = sum(each.code.severity is Severity.UNKNOWN for each in findings)
+    return tuple(
+        CheckRun(run.name, run.ran, run.found + unknown, run.reason) if run.name == "undecided" else run for run in runs
+    )

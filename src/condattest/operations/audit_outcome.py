@@ -1,0 +1,109 @@
+"""Does an audit fail? By which checks, and on what is new.
+
+Owns `Outcome`, `outcome` and `FAIL_ON`. Fails closed: a check that was asked for and did not run is no pass, and
+neither is an audit that was interrupted, missed something, or verified nothing.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from condattest.errors import Misuse
+from condattest.model.audit import CHECKS, Audit, Audited, check_of
+from condattest.model.finding import Finding, Severity
+
+FAIL_ON: Final = ("rejected", "revoked", "sidecars", "downgrade", "patches")
+"""What an audit fails on unless told otherwise, as far as it ran. What is rejected fails always."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an audit ends.
+
+    Attributes:
+        failed: By check, how much of what it found counts.
+        not_run: Checks that were asked for by name and did not run.
+        missing: Why it cannot be a pass, though nothing failed: sentences for people.
+    """
+
+    failed: dict[str, int] = field(default_factory=dict)
+    not_run: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+
+
+def checked(names: Sequence[str]) -> tuple[str, ...]:
+    """The names of checks as the command line gives them.
+
+    Raises:
+        Misuse: One is none.
+    """
+    for name in names:
+        if name not in CHECKS:
+            raise Misuse(f"--fail-on {name}: there is no such check", hint=f"there are: {', '.join(CHECKS)}")
+    return tuple(dict.fromkeys(names))
+
+
+def outcome(audit: Audit, fail_on: Sequence[str] | None = None, baseline: Audit | None = None) -> Outcome:
+    """Say how an audit ends.
+
+    Args:
+        audit: What was found.
+        fail_on: The checks that make it fail; None for `FAIL_ON`.
+        baseline: An earlier audit: what it found, too, does not count.
+    """
+    names = {"rejected", *(FAIL_ON if fail_on is None else fail_on)}
+    found = {run.name: run.found for run in audit.checks if run.ran}
+    if baseline is not None:
+        found = _new(audit, baseline)
+    failed = {name: found[name] for name in CHECKS if name in names and found.get(name)}
+    ran = {run.name for run in audit.checks if run.ran}
+    not_run = tuple(name for name in fail_on or () if name not in ran)
+    return Outcome(failed, not_run, tuple(_missing(audit)))
+
+
+def _missing(audit: Audit) -> Iterable[str]:
+    if not audit.complete:
+        yield "the audit was interrupted"
+    if audit.mode == "index-only":
+        yield "nothing was verified: --index-only looks at no attestation"
+        return
+    unknown = sum(finding.code.severity is Severity.UNKNOWN for finding in audit.findings)
+    if audit.totals["undecided"] or unknown:
+        yield f"{audit.totals['undecided'] + unknown} facts could not be had"
+    if not audit.totals["accepted"]:
+        yield "nothing was verified: no package has an attestation that holds"
+
+
+def _new(audit: Audit, baseline: Audit) -> dict[str, int]:
+    """By check, how many packages have something that the baseline has not."""
+    known = {key for each in baseline.results for key in _keys(each)}
+    known.update(_key("", finding.where, "", finding) for finding in baseline.findings)
+    found: dict[str, int] = {}
+
+    def count(names: set[str]) -> None:
+        for name in names:
+            found[name] = found.get(name, 0) + 1
+
+    for each in audit.results:
+        fresh = [finding for key, finding in _keys(each).items() if key not in known]
+        names = {check_of(finding.code) for finding in fresh if _counts(finding)}
+        names -= {"rejected", "unattested", "undecided"}  # Those go by the package's status.
+        count(names | ({each.status} if fresh else set()))
+    for finding in audit.findings:
+        if _counts(finding) and _key("", finding.where, "", finding) not in known:
+            count({check_of(finding.code)})
+    return found
+
+
+def _counts(finding: Finding) -> bool:
+    return finding.code.severity is not Severity.NOTE or finding.code.startswith("AUDIT-")
+
+
+def _keys(each: Audited) -> dict[bytes, Finding]:
+    return {_key(each.subdir, each.file, each.sha256 or "", finding): finding for finding in each.findings}
+
+
+def _key(subdir: str, file: str, sha256: str, finding: Finding) -> bytes:
+    text = "\0".join((subdir, file, sha256, finding.code.value))
+    return hashlib.sha256(text.encode(errors="surrogatepass")).digest()[:16]

@@ -1,0 +1,191 @@
+"""How one listed package stands: from what its index record and its sidecar say to a row of the audit.
+
+Owns `Terms`, `wanted_of` and `Deciding`. The same steps as `verify` takes for a package that it knows by its record, in
+the same order; nothing of a verdict is kept. Without a policy, what is authentic and bound to the package and to the
+channel is accepted, whoever signed it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from condattest.errors import LocalFailure, Malformed, Unavailable
+from condattest.formats import sidecar
+from condattest.formats.listings import Listing
+from condattest.model.artifact import Artifact
+from condattest.model.channel import Channel
+from condattest.model.evidence import Evidence
+from condattest.model.finding import Code, Finding, Severity
+from condattest.model.verdict import Accepted, Rejected, Undecided, Verdict
+from condattest.operations.audit_evidence import Had, Wanted
+from condattest.operations.audit_patches import PatchJudge
+from condattest.operations.audit_spool import Row, Signed, moment
+from condattest.operations.judgement import candidates, of_outage
+from condattest.policy import rules
+from condattest.policy.bind import Bound
+from condattest.policy.decide import judge
+from condattest.policy.match import distinct
+from condattest.policy.rules import Policy
+from condattest.signatures.trust_root import TrustRoot
+
+LATE: Final = timedelta(days=7)
+"""A package that is attested this long after it was indexed is late, unless told otherwise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What packages are held against.
+
+    Attributes:
+        channel: The channel that they are from.
+        trust: The trust root, where no rule names another.
+        policy: What must hold; None where nobody is required.
+        roots: The trust roots that rules name, by their path in the policy.
+    """
+
+    channel: Channel
+    trust: TrustRoot
+    policy: Policy | None = None
+    roots: Mapping[str, TrustRoot] = field(default_factory=dict)
+
+    @property
+    def applied(self) -> Policy:
+        """The policy, or one that requires nobody."""
+        return self.policy or _NOBODY
+
+    @property
+    def every_root(self) -> list[TrustRoot]:
+        """Every trust root that may apply."""
+        return [self.trust, *self.roots.values()]
+
+
+_NOBODY: Final = rules.nobody_required()
+
+
+def wanted_of(listing: Listing, subdir: str, terms: Terms) -> Wanted | None:
+    """The sidecar that is to be had for a package; None where none is advertised, or the record is not worth it."""
+    if listing.sidecar is None or listing.file is None or listing.sha256 is None or listing.finding is not None:
+        return None
+    artifact = Artifact(listing.file, listing.sha256, subdir)
+    roots = candidates(artifact, terms.channel, terms.applied, terms.trust, terms.roots)
+    path = f"{subdir}/{listing.key}{sidecar.SUFFIX}.{listing.sidecar}"
+    return Wanted(path, listing.sidecar, tuple(root.sha256 for root in roots))
+
+
+@dataclass(frozen=True, slots=True)
+class Deciding:
+    """Decides on packages, one at a time.
+
+    Attributes:
+        terms: What they are held against.
+        now: The time of the judgement.
+        patches: Judges the patches of records; None where they are not judged.
+    """
+
+    terms: Terms
+    now: datetime
+    patches: PatchJudge | None = None
+
+    def row(self, listing: Listing, subdir: str, had: Had) -> Row:
+        """Judge a package by its record and by what its sidecar proves."""
+        row = listed(listing, subdir)
+        if listing.finding is not None or listing.file is None or listing.sha256 is None:
+            return row
+        if had.problem is not None:
+            row.add(had.problem)
+            row.status = "undecided" if had.problem.code.severity is Severity.UNKNOWN else "rejected"
+            return row
+        artifact = Artifact(listing.file, listing.sha256, subdir)
+        policy = self.terms.applied
+        judgement = judge(
+            policy,
+            artifact,
+            self.terms.channel,
+            had.evidence,
+            had.failures,
+            now=self.now,
+            indexed_at=moment(listing.indexed),
+            root=self.terms.trust.sha256,
+        )
+        row.signed = [
+            _signed(trial.evidence)
+            for trial in judgement.trials
+            if isinstance(trial.outcome, Bound) and trial.kind == "publish"
+        ]
+        row.rule = None if judgement.rule is None or self.terms.policy is None else judgement.rule.name
+        verdict = judgement.verdict
+        if self.terms.policy is None:
+            verdict = _authentic(verdict)
+        if self.patches is not None:
+            verdict = self._patched(verdict, artifact, listing)
+        _put(row, verdict, listing)
+        return row
+
+    def _patched(self, verdict: Verdict, artifact: Artifact, listing: Listing) -> Verdict:
+        assert self.patches is not None  # noqa: S101 (asked only then)
+        try:
+            return self.patches.judged(verdict, artifact, listing)
+        except Malformed as error:
+            return Rejected((error.finding,))
+        except Unavailable as error:
+            return of_outage(error)
+        except LocalFailure as error:
+            return Undecided((Finding.of(Code.NET_FILE, artifact.file, reason=error, hint=error.hint or None),))
+
+
+def listed(listing: Listing, subdir: str) -> Row:
+    """The row of a package as far as its record alone says: attested or not, and whether the record is sound."""
+    file = listing.file
+    row = Row(
+        subdir=subdir,
+        file=listing.key,
+        name=listing.key if file is None else file.name,
+        version="" if file is None else file.version,
+        sha256=listing.sha256,
+        sidecar=listing.sidecar,
+        status="undecided" if listing.claimed else "unattested",
+        indexed=listing.indexed,
+        found=[],
+    )
+    if listing.finding is not None:
+        row.status = "rejected"
+        row.add(listing.finding)
+    elif not listing.claimed:
+        row.add(Finding(Code.AUDIT_UNATTESTED, row.place))
+    return row
+
+
+def _authentic(verdict: Verdict) -> Verdict:
+    """Without a policy: what only lacks somebody who was required is accepted."""
+    match verdict:
+        case Undecided(findings=findings, seen=seen) if all(
+            each.code is Code.IDENTITY_NOT_REQUIRED for each in findings
+        ):
+            return Accepted("nobody required", seen)
+        case _:
+            return verdict
+
+
+def _put(row: Row, verdict: Verdict, listing: Listing) -> None:
+    findings: tuple[Finding, ...]
+    match verdict:
+        case Accepted(notes=notes):
+            row.status, findings = "accepted", notes
+        case Rejected(findings=found):
+            row.status, findings = "rejected", found
+            if not listing.claimed and all(each.code is Code.MISSING_ATTESTATION for each in found):
+                row.status = "unattested"
+                return  # AUDIT-UNATTESTED says it.
+        case Undecided(findings=found):
+            row.status, findings = "undecided", found
+    row.found = []
+    for each in findings:
+        if each.code is not Code.POLICY_PATCHES_NOT_JUDGED:  # Said once, of the check.
+            row.add(each)
+
+
+def _signed(evidence: Evidence) -> Signed:
+    earliest = evidence.earliest
+    issuer, who = distinct(evidence.signer)
+    return Signed(evidence.signer.san, issuer, earliest.at, earliest.source, f"{issuer} {who}")

@@ -1,0 +1,66 @@
+"""All checks together: each row is shown to each of them.
+
+Owns `Board`.
+"""
+
+from collections.abc import Iterator
+
+from condattest.model.audit import CHECKS, CheckRun
+from condattest.model.finding import Finding
+from condattest.operations.audit_spool import Row
+from condattest.operations.checks.attested_late import AttestedLate
+from condattest.operations.checks.check import Check, Scope
+from condattest.operations.checks.downgrade import Downgrade
+from condattest.operations.checks.indexed_time import IndexedTime
+from condattest.operations.checks.orphans import Orphans
+from condattest.operations.checks.patches import Patches
+from condattest.operations.checks.rejected import Rejected
+from condattest.operations.checks.revoked import Revoked
+from condattest.operations.checks.seen_once import SeenOnce
+from condattest.operations.checks.sidecars import Sidecars
+from condattest.operations.checks.signer_changed import SignerChanged
+from condattest.operations.checks.unattested import Unattested
+from condattest.operations.checks.undecided import Undecided
+
+
+class Board:
+    """Every check of an audit, in the order of `CHECKS`."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._sidecars, self._orphans = Sidecars(scope), Orphans(scope)
+        checks: list[Check] = [
+            self._sidecars,
+            self._orphans,
+            Unattested(scope),
+            Rejected(scope),
+            Undecided(scope),
+            SignerChanged(scope),
+            Downgrade(scope),
+            AttestedLate(scope),
+            IndexedTime(scope),
+            Patches(scope),
+            SeenOnce(scope),
+            Revoked(scope),
+        ]
+        by_name = {check.name: check for check in checks}
+        self._checks = [by_name[name] for name in CHECKS]
+
+    def observe(self, row: Row) -> None:
+        """Show a row to each."""
+        for check in self._checks:
+            check.observe(row)
+
+    def news(self, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+        """Take what a look at a store as a whole found; gives what no row says already."""
+        self._orphans.news(findings)
+        return self._sidecars.news(findings)
+
+    def findings(self, row: Row) -> tuple[Finding, ...]:
+        """What they have to say of a row, beside its own findings."""
+        return tuple(finding for check in self._checks for finding in check.findings(row))
+
+    def runs(self) -> Iterator[CheckRun]:
+        """How each of them fared."""
+        for check in self._checks:
+            ran = check.ran()
+            yield CheckRun(check.name, ran.ran, check.found() if ran.ran else 0, ran.reason)

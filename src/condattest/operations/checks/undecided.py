@@ -1,0 +1,36 @@
+"""Packages for which something could not be had.
+
+Owns `Undecided`.
+"""
+
+from condattest.model.finding import Finding
+from condattest.operations.audit_spool import Row
+from condattest.operations.checks.check import Ran, Scope
+
+
+class Undecided:
+    """Counts them; the reasons are among the rows' own findings."""
+
+    name = "undecided"
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+        self._count = 0
+
+    def ran(self) -> Ran:
+        """It does not run where nothing was asked for."""
+        if self._scope.mode == "index-only":
+            return Ran(False, "index-only: no sidecar was asked for, so every attested package is undecided")
+        return Ran(True, self._scope.limited)
+
+    def observe(self, row: Row) -> None:
+        """Count a row that is undecided."""
+        self._count += row.status == "undecided"
+
+    def found(self) -> int:
+        """How many there are."""
+        return self._count
+
+    def findings(self, row: Row) -> tuple[Finding, ...]:
+        """Nothing more."""
+        return ()
