@@ -49,7 +49,7 @@ FAULTS: dict[str, tuple[str, ...]] = {
 # What a look at the files of the store finds beside that.
 STORED: dict[str, tuple[str, ...]] = {
     "no-sidecar": ("INDEX-FIELD-ALONE",),
-    "other-bytes": ("SIDECAR-OTHER", "INDEX-FIELD"),
+    "other-bytes": ("SIDECAR-OTHER", "INDEX-FIELD-ALONE"),
     "orphan": ("INDEX-ORPHAN",),
     "no-mutable": ("SIDECAR-MUTABLE",),
 }
@@ -208,6 +208,8 @@ def make(root: Path, *, packages: int = 400, each: int = 2, faults: Iterable[str
                 else:
                     maker.package(name, version, subdir, team, fault if last else None)
             number += 1
+    if "stranger" in wanted:
+        maker.package("mallory", 0, SUBDIRS[0], "mallory/feedstock")  # Who signs nothing else is another fault.
     while planted.packages < packages:
         name, subdir, team = f"pkg-{number:05}", SUBDIRS[number % 4], f"team-{number % TEAMS}/feedstock"
         for version in range(min(VERSIONS, packages - planted.packages)):

@@ -45,13 +45,7 @@ def parse(data: bytes, *, code: Code, where: str, limit: int) -> Any:
         text = data.decode("utf-8")
         if text.startswith("\ufeff"):
             raise _Refused("a byte-order mark")
-        value = json.loads(
-            text,
-            object_pairs_hook=_no_duplicates,
-            parse_constant=_no_constant,
-            parse_int=_bounded_int,
-            parse_float=_finite_float,
-        )
+        value = _DECODER.decode(text)
         _check_depth_and_text(value, text)
     except UnicodeDecodeError as error:
         reason = f"invalid UTF-8 at byte {error.start}"
@@ -117,3 +111,12 @@ def _children(item: dict[str, object] | list[object]) -> Iterator[object]:
         yield from item.values()
     else:
         yield from item
+
+
+_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=_no_duplicates,
+    parse_constant=_no_constant,
+    parse_int=_bounded_int,
+    parse_float=_finite_float,
+)
+"""Made once: an audit reads a statement for each of many packages."""

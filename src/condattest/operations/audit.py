@@ -270,7 +270,7 @@ class _Running:
         """The outcome."""
         order, policy = self._order, self._order.terms.policy
         runs = tuple(self._board.runs())
-        if not len(self._spool) and self._complete and not self._findings:
+        if not (len(self._spool) or self._findings or order.selection.part) and self._complete:
             raise Misuse(
                 f"{order.origin.name}: nothing to audit: no package is listed, or none is selected",
                 hint="look at --subdir, --since and --shard",

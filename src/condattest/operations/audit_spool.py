@@ -21,7 +21,7 @@ from condattest.model.audit import Audited, Signature, Status
 from condattest.model.evidence import TimeSource
 from condattest.model.finding import CODES, Finding
 
-BATCH: Final = 500
+BATCH: Final = 100
 """Rows that are written at a time."""
 _CHUNK: Final = 1024 * 1024
 _LENGTH: Final = 4

@@ -4,7 +4,8 @@ Owns `Downgrade`. "After" is conda's order of versions: a solver prefers the hig
 cannot sign would bring a package in. Times would not do: an unattested package has none but `indexed_timestamp`, which
 the server chooses, and many records lack it. All subdirs count together.
 
-It keeps, for each package name, the lowest attested version, and how many unattested packages each version has.
+It keeps, for each package name, its attested versions with one package of each, and how many unattested packages each
+version has.
 """
 
 from condattest.formats.version_order import Order, order
@@ -20,7 +21,7 @@ class Downgrade:
 
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
-        self._attested: dict[str, tuple[str, str]] = {}
+        self._attested: dict[str, dict[str, str]] = {}
         self._unattested: dict[str, dict[str, int]] = {}
         self._lowest: dict[str, tuple[Order, str]] | None = None
         self._count = 0
@@ -37,10 +38,9 @@ class Downgrade:
             versions = self._unattested.setdefault(row.name, {})
             versions[row.version] = versions.get(row.version, 0) + 1
         elif row.signed or (self._scope.mode == "index-only" and row.sidecar is not None):
-            known = self._attested.get(row.name)
-            # Most packages of a name have few versions: each is compared once.
-            if known is None or (row.version != known[0] and order(row.version) < order(known[0])):
-                self._attested[row.name] = (row.version, row.place)
+            places = self._attested.setdefault(row.name, {})
+            if row.version not in places:
+                places[row.version] = row.place
 
     def found(self) -> int:
         """How many there are."""
@@ -59,7 +59,7 @@ class Downgrade:
     def _judge(self) -> dict[str, tuple[Order, str]]:
         if self._lowest is None:
             both = self._attested.keys() & self._unattested.keys()
-            self._lowest = {name: (order(self._attested[name][0]), self._attested[name][1]) for name in both}
+            self._lowest = {name: _lowest(self._attested[name]) for name in both}
             self._count = sum(
                 count
                 for name, (lowest, _) in self._lowest.items()
@@ -68,3 +68,8 @@ class Downgrade:
             )
             self._attested, self._unattested = {}, {}
         return self._lowest
+
+
+def _lowest(places: dict[str, str]) -> tuple[Order, str]:
+    version = min(places, key=order)
+    return order(version), places[version]

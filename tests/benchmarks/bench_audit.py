@@ -1,0 +1,222 @@
+"""Auditing a channel of 20,000 packages, against a plain loop over sigstore and other verifiers of the same sidecars.
+
+The number of packages can be given: `AUDITED=2000 python -m tests.benchmarks audit`.
+"""
+
+import contextlib
+import json
+import logging
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from condattest.operations.audit import audit
+from condattest.operations.audit_order import Order
+from condattest.operations.audit_records import Selection
+from condattest.operations.audit_verdicts import Terms
+from condattest.transport.directory import Directory
+from condattest.transport.evidence_store import EvidenceStore
+from condattest.transport.origin import StoreOrigin
+from tests import audited_channel
+from tests.benchmarks.bench_index import _own_peak, _repodata
+
+_COUNT = int(os.environ.get("AUDITED", "20000"))
+_PLAIN = 400
+"""Sidecars that the loops of others go over."""
+_LISTED = int(os.environ.get("LISTED", "200000"))
+_TIMES = 5
+
+
+def _order(root: Path, store: EvidenceStore | None, *, files: bool = False, **how) -> Order:
+    place = Directory(root)
+    terms = Terms(channel=audited_channel.CHANNEL, trust=audited_channel.trust())
+    return Order(
+        origin=StoreOrigin(place),
+        store=place if files else None,
+        terms=terms,
+        fetcher=None,
+        evidence=store,
+        jobs=os.cpu_count() or 1,
+        **how,
+    )
+
+
+def _run(order: Order) -> tuple[float, int]:
+    began = time.perf_counter()
+    with audit(order, now=audited_channel.NOW) as found:
+        return time.perf_counter() - began, found.totals["accepted"]
+
+
+def _sidecars(root: Path) -> list[Path]:
+    return [path for path in sorted(root.glob("*/pkg-*.sigs")) if path.is_file()][:_PLAIN]
+
+
+def _rate(loop: Callable[[], None], count: int) -> float:
+    began = time.perf_counter()
+    loop()
+    return count / (time.perf_counter() - began)
+
+
+def _plain_sigstore(paths: list[Path]) -> Callable[[], None]:
+    from sigstore.models import Bundle, TrustedRoot
+    from sigstore.verify import Verifier
+    from sigstore.verify.policy import UnsafeNoOp
+    from sigstore_models.trustroot.v1 import TrustedRoot as Message
+
+    verifier = Verifier(trusted_root=TrustedRoot(Message.from_json(audited_channel.sandbox().trusted_root_json())))
+
+    def loop() -> None:
+        for path in paths:
+            for element in msgspec.json.decode(path.read_bytes(), type=list[msgspec.Raw]):
+                verifier.verify_dsse(Bundle.from_json(bytes(element)), UnsafeNoOp())
+
+    return loop
+
+
+def _rattler(paths: list[Path], folder: Path) -> Callable[[], None]:
+    import asyncio
+
+    from rattler import sigstore
+
+    root = folder / "trusted_root.json"
+    root.write_text(audited_channel.sandbox().trusted_root_json())
+    trusted = sigstore.TrustedRoot.from_path(root)
+
+    def loop() -> None:
+        async def every() -> None:
+            for path in paths:
+                await _rattler_verify(sigstore, trusted, path)
+
+        asyncio.run(every())
+
+    return loop
+
+
+async def _rattler_verify(sigstore, trusted, path: Path) -> None:
+    raise NotImplementedError
+
+
+def _peak(root: Path, cache: Path) -> tuple[int, int]:
+    """The peak memory in bytes of a process that audits a channel with kept evidence, and how many packages it saw."""
+    command = [
+        sys.executable,
+        "-m",
+        "tests.benchmarks.bench_audit",
+        str(root),
+        str(cache),
+        str(root.parent / "root.json"),
+    ]
+    done = subprocess.run(command, cwd=Path(__file__).parents[2], check=True, capture_output=True, text=True)
+    peak, count = done.stdout.split()
+    return int(peak), int(count)
+
+
+def _repeated(root: Path, to: Path, times: int) -> None:
+    """A channel with every package so many times, under other names; the sidecars are the same files."""
+    for subdir in audited_channel.SUBDIRS:
+        records = json.loads((root / subdir / "repodata.json").read_bytes())["packages.conda"]
+        (to / subdir).mkdir(parents=True)
+        more = {}
+        for number in range(times):
+            for file, record in records.items():
+                name = f"{record['name']}.{number}" if number else record["name"]
+                copy = f"{name}-{record['version']}-0.conda"
+                more[copy] = {**record, "name": name} if number else record
+                head = record.get("attestations_sha256")
+                if head is not None and (root / subdir / f"{file}.sigs.{head}").exists():
+                    os.link(root / subdir / f"{file}.sigs.{head}", to / subdir / f"{copy}.sigs.{head}")
+        audited_channel.write_index(to / subdir, dict(sorted(more.items())))
+
+
+def run() -> list[tuple[str, float, str]]:
+    logging.disable(logging.WARNING)
+    rows = []
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        for label, how in (("log time", {}), ("log time and TSA token", {"tsa": True})):
+            root = folder / label.replace(" ", "-")
+            planted = audited_channel.make(root, packages=_COUNT, each=2, **how)
+            (folder / "root.json").write_text(audited_channel.sandbox().trusted_root_json())
+            paths = _sidecars(root)
+            plain = _rate(_plain_sigstore(paths), len(paths))
+            cache = folder / f"{root.name}.sqlite"
+            with EvidenceStore(cache) as store:
+                first, accepted = _run(_order(root, store))
+            rate = accepted / first
+            rows.append((f"{label}: plain loop over sigstore, one process", plain, "bundles/s"))
+            rows.append((f"{label}: first audit, {planted.packages:,} packages", first, "s"))
+            rows.append((f"{label}: first audit, rate", rate, f"bundles/s with {os.cpu_count()} cores"))
+            rows.append((f"{label}: first audit to the plain loop", rate / plain, "x"))
+            with EvidenceStore(cache) as store:
+                again = min(_run(_order(root, store))[0] for _ in range(2))
+                files = _run(_order(root, store, files=True))[0]
+            rows.append((f"{label}: second audit", again, "s"))
+            rows.append((f"{label}: first audit to second audit", first / again, "x"))
+            rows.append((f"{label}: second audit with every file of a store looked at", files, "s"))
+        peak, count = _peak(root, cache)
+        rows.append((f"peak memory, {count:,} packages", peak / 1e6, "MB"))
+        large = folder / "large"
+        _repeated(root, large, 10)
+        peak, count = _peak(large, cache)
+        rows.append((f"peak memory, {count:,} packages", peak / 1e6, "MB"))
+        rows.extend(_merged(root, cache))
+        rows.extend(_index_only(folder))
+    return rows
+
+
+def _merged(root: Path, cache: Path) -> list[tuple[str, float, str]]:
+    from condattest.operations.audit_merge import merge
+
+    began = time.perf_counter()
+    with EvidenceStore(cache) as store, contextlib.ExitStack() as stack:
+        parts = [
+            stack.enter_context(
+                audit(_order(root, store, selection=Selection(part=(number, 4))), now=audited_channel.NOW)
+            )
+            for number in range(1, 5)
+        ]
+        joined = merge(parts)
+        took = time.perf_counter() - began
+        whole = stack.enter_context(audit(_order(root, store), now=audited_channel.NOW))
+        same = list(joined.results) == list(whole.results) and joined.totals == whole.totals
+        same = same and joined.checks == whole.checks
+    return [("4 parts with kept evidence, merged", took, "s; " + ("equal to the whole" if same else "NOT THE WHOLE"))]
+
+
+def _index_only(folder: Path) -> list[tuple[str, float, str]]:
+    root = folder / "listed"
+    data = _repodata(_LISTED)
+    for number in range(_TIMES):
+        (root / f"linux-{number}").mkdir(parents=True)
+        (root / f"linux-{number}" / "repodata.json").write_bytes(data.replace(b'"linux-64"', b'"linux-%d"' % number))
+    del data
+    ours = _run(_order(root, None, index_only=True))[0]
+    began = time.perf_counter()
+    for number in range(_TIMES):
+        msgspec.json.decode((root / f"linux-{number}" / "repodata.json").read_bytes())
+    floor = time.perf_counter() - began
+    note = f"x; {ours:.1f} s and {floor:.1f} s"
+    return [(f"index-only, {_LISTED * _TIMES:,} records: ratio to msgspec.json.decode", ours / floor, note)]
+
+
+if __name__ == "__main__":
+    from condattest.signatures.trust_root import TrustRoot
+
+    with EvidenceStore(Path(sys.argv[2])) as kept:
+        channel = Directory(Path(sys.argv[1]))
+        made = Order(
+            origin=StoreOrigin(channel),
+            terms=Terms(channel=audited_channel.CHANNEL, trust=TrustRoot.from_file(Path(sys.argv[3]))),
+            fetcher=None,
+            evidence=kept,
+            jobs=1,
+        )
+        with audit(made, now=audited_channel.NOW) as ended:
+            seen = sum(1 for _ in ended.results)
+    print(_own_peak(), seen)
