@@ -116,3 +116,31 @@ def test_threads_and_several_stores_lose_nothing(path):
         list(pool.map(lambda pair: (first, second)[pair[0] % 2].put(pair[1]), enumerate(values)))
     with EvidenceStore(path) as store:
         assert all(store.get(value.bundle_sha256, value.trust_root_sha256) == value for value in values)
+
+
+def test_what_a_sidecar_holds_is_known_where_all_of_it_is(path, one):
+    two = proved()
+    whole, part, unknown = Sha256("1" * 64), Sha256("2" * 64), Sha256("3" * 64)
+    root = one.trust_root_sha256
+    with EvidenceStore(path) as store:
+        store.put(one)
+        store.put(two)
+        store.put_sidecar(whole, [two.bundle_sha256, one.bundle_sha256])
+        store.put_sidecar(part, [one.bundle_sha256, Sha256("4" * 64)])
+    with EvidenceStore(path) as store:
+        assert store.known([whole, part, unknown], root) == {whole: (two, one)}
+        assert store.known([whole], Sha256("c" * 64)) == {}
+        assert store.known([], root) == {}
+
+
+def test_a_sidecar_s_row_that_somebody_made_proves_nothing(path, one):
+    """A bad bundle's digest with a good one's evidence."""
+    sidecar, bad = Sha256("1" * 64), Sha256("d" * 64)
+    with EvidenceStore(path) as store:
+        store.put(one)
+        store.put_sidecar(sidecar, [bad])
+    with sqlite3.connect(path) as database:
+        database.execute("UPDATE evidence SET bundle = ?", (bytes.fromhex(bad),))
+    database.close()
+    with EvidenceStore(path) as store:
+        assert store.known([sidecar], one.trust_root_sha256) == {}

@@ -1,0 +1,99 @@
+"""Parts of an audit, joined."""
+
+import io
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from condattest.errors import Misuse
+from condattest.formats import audit_report
+from condattest.model.audit import CHECKS, Audited, CheckRun, Signature
+from condattest.model.finding import Code, Finding
+from condattest.operations.audit_merge import merge, opened
+from tests.formats.test_audit_report import AT, made
+
+
+def package(name, *, who="me@example.org", status="accepted", findings=()) -> Audited:
+    signatures = (Signature(who, "issuer", AT, "log"),) if status == "accepted" else ()
+    return Audited(subdir="noarch", file=f"{name}-1-0.conda", name=name, sha256=None, status=status,
+                   signatures=signatures, findings=tuple(findings))  # fmt: skip
+
+
+def part(number, *packages, of=2, **more):
+    runs = tuple(CheckRun(name, name != "seen-once", 1, f"part {number}") for name in CHECKS)
+    return made(packages, **({"part": (number, of), "checks": runs} | more))
+
+
+def test_results_are_in_order_and_totals_add_up():
+    joined = merge([part(2, package("a"), package("d", status="rejected")), part(1, package("b"), package("c"))])
+    assert [each.name for each in joined.results] == ["a", "b", "c", "d"]
+    assert len(joined.results) == sum(joined.totals.values()) == 4
+    assert joined.part is None
+
+
+def test_an_identity_that_is_seen_once_in_two_parts_is_seen_twice():
+    joined = merge([part(1, package("a"), package("b", who="you@example.org")), part(2, package("c"))])
+    assert [[finding.code for finding in each.findings] for each in joined.results] == [[], [Code.AUDIT_SEEN_ONCE], []]
+    runs = {run.name: run for run in joined.checks}
+    assert (runs["seen-once"].ran, runs["seen-once"].found) == (True, 1)
+    assert (runs["rejected"].found, runs["rejected"].reason) == (2, "part 1")
+
+
+def test_an_outage_that_every_part_met_is_one():
+    outage = Finding.of(Code.NET_UNAVAILABLE, "linux-64")
+    joined = merge([part(1, package("a"), findings=(outage,)), part(2, package("b"), findings=(outage,))])
+    assert joined.findings == (outage,)
+    assert {run.name: run.found for run in joined.checks}["undecided"] == 1
+
+
+def test_what_a_package_of_another_part_says_already_is_not_told_again():
+    broken = Finding.of(Code.SIDECAR_DIGEST, "store/x.sigs")
+    joined = merge([part(1, findings=(broken,)), part(2, package("x", status="rejected", findings=[broken]))])
+    assert joined.findings == ()
+    assert {run.name: run.found for run in joined.checks}["sidecars"] == 1
+
+
+def test_one_incomplete_part_makes_the_whole_incomplete_and_times_span():
+    late = part(2, started=AT + timedelta(hours=3), finished=AT + timedelta(hours=4), complete=False)
+    joined = merge([part(1, package("a")), late])
+    assert (joined.started, joined.finished, joined.complete) == (AT, AT + timedelta(hours=4), False)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [],
+        [part(1)],
+        [part(1), part(1)],
+        [part(1), part(3)],
+        [part(1), part(2, of=3)],
+        [replace(part(1), part=None)],
+        [part(1), part(2, target="https://conda.example/other")],
+        [part(1), part(2, mode="index-only")],
+        [part(1), part(2, policy="p", policy_sha256="ab" * 32)],
+    ],
+)
+def test_what_is_not_every_part_of_one_audit_is_refused(parts):
+    """A merge without the part that has the rejection would be a pass."""
+    with pytest.raises(Misuse):
+        merge(parts)
+
+
+def test_reports_are_read_from_files(tmp_path):
+    path = tmp_path / "part.json"
+    out = io.StringIO()
+    audit_report.write(part(1, package("a")), out, exit_code=0)
+    path.write_text(out.getvalue())
+    assert list(opened(path).results) == [package("a")]
+
+
+@pytest.mark.parametrize("text", [None, "", "{}", "hello"])
+def test_a_file_that_is_no_report_is_misuse_with_a_hint(tmp_path, text):
+    path = tmp_path / "part.json"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(Misuse) as caught:
+        opened(path)
+    assert str(path) in str(caught.value)
+    assert text == "" or caught.value.hint

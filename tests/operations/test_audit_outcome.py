@@ -1,0 +1,83 @@
+"""How an audit ends."""
+
+from dataclasses import replace
+
+import pytest
+
+from condattest.errors import Misuse
+from condattest.model.audit import CheckRun
+from condattest.model.finding import Code, Finding
+from condattest.operations.audit_outcome import checked, outcome
+from tests.formats.test_audit_report import made
+from tests.operations.test_audit_merge import package
+
+GOOD = package("good")
+BAD = package("bad", status="rejected", findings=[Finding.of(Code.CRYPTO, "x")])
+BARE = package("bare", status="unattested", findings=[Finding.of(Code.AUDIT_UNATTESTED, "x")])
+LATE = package("late", findings=[Finding.of(Code.AUDIT_LATE, "x")])
+
+
+def audit(*packages, **found):
+    runs = tuple(CheckRun(name, count is not None, count or 0) for name, count in found.items())
+    return made(packages, checks=runs)
+
+
+def test_what_is_rejected_fails_whatever_is_asked_for():
+    assert outcome(audit(GOOD, BAD, rejected=1), ["unattested"]).failed == {"rejected": 1}
+
+
+def test_what_is_unattested_fails_only_where_that_is_asked_for():
+    found = audit(GOOD, BARE, unattested=1)
+    assert outcome(found).failed == {}
+    assert outcome(found, ["unattested"]).failed == {"unattested": 1}
+
+
+def test_a_check_that_was_asked_for_and_did_not_run_is_no_pass():
+    found = audit(GOOD, patches=None, downgrade=0)
+    assert outcome(found).not_run == ()
+    assert outcome(found, ["patches", "downgrade"]).not_run == ("patches",)
+
+
+@pytest.mark.parametrize(
+    ("found", "reason"),
+    [
+        (replace(audit(GOOD), complete=False), "interrupted"),
+        (replace(audit(GOOD), mode="index-only"), "index-only"),
+        (audit(GOOD, package("x", status="undecided")), "1 facts"),
+        (replace(audit(GOOD), findings=(Finding.of(Code.NET_UNAVAILABLE),)), "1 facts"),
+        (audit(BARE), "nothing was verified"),
+        (audit(), "nothing was verified"),
+    ],
+)
+def test_an_audit_that_missed_something_is_no_pass(found, reason):
+    assert any(reason in each for each in outcome(found).missing)
+
+
+def test_an_audit_of_good_packages_passes():
+    ended = outcome(audit(GOOD, rejected=0))
+    assert (ended.failed, ended.not_run, ended.missing) == ({}, (), ())
+
+
+def test_only_what_is_not_in_the_baseline_fails():
+    before = audit(GOOD, BAD, BARE, rejected=1, unattested=1)
+    assert outcome(before, ["unattested"], before).failed == {}
+    other = package("other", status="rejected", findings=[Finding.of(Code.CRYPTO, "x")])
+    assert outcome(audit(GOOD, BAD, other, rejected=2), None, before).failed == {"rejected": 1}
+    # The same package with another problem is news, too.
+    worse = replace(BAD, findings=(Finding.of(Code.BIND_DIGEST, "x"),))
+    assert outcome(audit(GOOD, worse, rejected=1), None, before).failed == {"rejected": 1}
+    # And so are other bytes under the same name.
+    swapped = replace(BAD, sha256="ab" * 32)
+    assert outcome(audit(GOOD, swapped, rejected=1), None, before).failed == {"rejected": 1}
+
+
+def test_a_baseline_counts_by_check_and_for_the_audit_s_own_findings():
+    before = replace(audit(GOOD), findings=(Finding.of(Code.SIDECAR_MUTABLE, "x"),))
+    now = replace(audit(GOOD, LATE), findings=(*before.findings, Finding.of(Code.SIDECAR_MUTABLE, "y")))
+    assert outcome(now, ["attested-late", "sidecars"], before).failed == {"attested-late": 1, "sidecars": 1}
+
+
+def test_names_of_checks_are_checked():
+    assert checked(["rejected", "patches", "rejected"]) == ("rejected", "patches")
+    with pytest.raises(Misuse, match="no such check"):
+        checked(["signers"])
