@@ -1,8 +1,8 @@
 """How one listed package stands: from what its index record and its sidecar say to a row of the audit.
 
-Owns `Terms`, `wanted_of` and `Deciding`. The same steps as `verify` takes for a package that it knows by its record, in
-the same order; nothing of a verdict is kept. Without a policy, what is authentic and bound to the package and to the
-channel is accepted, whoever signed it.
+Owns `Terms`, `wanted_of`, `Deciding`, `listed`, `authentic` and `settle`. The same steps as `verify` takes for what
+it knows by its record, in the same order; nothing of a verdict is kept. Without a policy, what is authentic and
+bound to the package and to the channel is accepted, whoever signed it.
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ from condattest.operations.audit_spool import Row, Signed, moment
 from condattest.operations.judgement import candidates, of_outage
 from condattest.policy import rules
 from condattest.policy.bind import Bound
-from condattest.policy.decide import judge
+from condattest.policy.decide import Judgement, judge
 from condattest.policy.match import distinct
 from condattest.policy.rules import Policy
 from condattest.signatures.trust_root import TrustRoot
@@ -60,6 +60,8 @@ class Terms:
         return [self.trust, *self.roots.values()]
 
 
+_OF_ALL: Final = (Code.POLICY_PATCHES_NOT_JUDGED, Code.SUBDIR_UNCHECKED)
+"""Notes that hold of every package of an audit: they are said once, by the checks or by the README."""
 _NOBODY: Final = rules.nobody_required()
 
 
@@ -108,18 +110,10 @@ class Deciding:
             indexed_at=moment(listing.indexed),
             root=self.terms.trust.sha256,
         )
-        row.signed = [
-            _signed(trial.evidence)
-            for trial in judgement.trials
-            if isinstance(trial.outcome, Bound) and trial.kind == "publish"
-        ]
-        row.rule = None if judgement.rule is None or self.terms.policy is None else judgement.rule.name
-        verdict = judgement.verdict
-        if self.terms.policy is None:
-            verdict = _authentic(verdict)
+        verdict = judgement.verdict if self.terms.policy is not None else authentic(judgement.verdict)
         if self.patches is not None:
             verdict = self._patched(verdict, artifact, listing)
-        _put(row, verdict, listing)
+        settle(row, verdict, judgement, required=self.terms.policy is not None, claimed=listing.claimed)
         return row
 
     def _patched(self, verdict: Verdict, artifact: Artifact, listing: Listing) -> Verdict:
@@ -156,7 +150,7 @@ def listed(listing: Listing, subdir: str) -> Row:
     return row
 
 
-def _authentic(verdict: Verdict) -> Verdict:
+def authentic(verdict: Verdict) -> Verdict:
     """Without a policy: what only lacks somebody who was required is accepted."""
     match verdict:
         case Undecided(findings=findings, seen=seen) if all(
@@ -167,21 +161,37 @@ def _authentic(verdict: Verdict) -> Verdict:
             return verdict
 
 
-def _put(row: Row, verdict: Verdict, listing: Listing) -> None:
+def settle(row: Row, verdict: Verdict, judgement: Judgement | None, *, required: bool, claimed: bool) -> None:
+    """Write a verdict into a row that says as much as the record alone.
+
+    Args:
+        row: The row.
+        verdict: How the package stands.
+        judgement: How that came about; None where nothing was judged.
+        required: Whether there is a policy, whose rule is worth a name.
+        claimed: Whether anything said that the package is attested.
+    """
+    if judgement is not None:
+        row.signed = [
+            _signed(trial.evidence)
+            for trial in judgement.trials
+            if isinstance(trial.outcome, Bound) and trial.kind == "publish"
+        ]
+        row.rule = judgement.rule.name if judgement.rule is not None and required else None
     findings: tuple[Finding, ...]
     match verdict:
         case Accepted(notes=notes):
             row.status, findings = "accepted", notes
         case Rejected(findings=found):
             row.status, findings = "rejected", found
-            if not listing.claimed and all(each.code is Code.MISSING_ATTESTATION for each in found):
+            if not claimed and all(each.code is Code.MISSING_ATTESTATION for each in found):
                 row.status = "unattested"
                 return  # AUDIT-UNATTESTED says it.
         case Undecided(findings=found):
             row.status, findings = "undecided", found
     row.found = []
     for each in findings:
-        if each.code is not Code.POLICY_PATCHES_NOT_JUDGED:  # Said once, of the check.
+        if each.code not in _OF_ALL:
             row.add(each)
 
 
