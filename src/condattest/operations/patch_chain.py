@@ -75,8 +75,11 @@ class Chain:
         """The path of a file of the chain."""
         return f"{self.subdir}/patches/{name}"
 
-    def newest(self) -> Generation | None:
+    def newest(self, *, fresh: bool = False) -> Generation | None:
         """The generation that `head.json` names; None where there is no `head.json`.
+
+        Args:
+            fresh: Read `head.json` past the caches on the way: it is the only file that ever changes.
 
         Raises:
             Malformed: As `generation`.
@@ -84,7 +87,8 @@ class Chain:
         """
         path = self.place("head.json")
         try:
-            data = self.origin.read(path, patch_files.MAX_HEAD)
+            read = self.origin.read_fresh if fresh else self.origin.read
+            data = read(path, patch_files.MAX_HEAD)
         except NotFound:
             return None
         return self.generation(patch_files.parse_head(data, where=self._where(path)))

@@ -44,13 +44,13 @@ def log(chain: Chain, *, limit: int | None = None) -> Iterator[Step]:
         later = step.generation
 
 
-def newest_of(chain: Chain) -> Generation:
-    """The newest generation.
+def newest_of(chain: Chain, *, fresh: bool = False) -> Generation:
+    """The newest generation; `fresh` as for `Chain.newest`.
 
     Raises:
         Malformed: PATCH-NONE: there is none; or it is not sound.
     """
-    newest = chain.newest()
+    newest = chain.newest(fresh=fresh)
     if newest is None:
         where = f"{chain.origin.name}/{chain.place('head.json')}"
         raise Malformed(Finding.of(Code.PATCH_NONE, where, channel=chain.channel, subdir=chain.subdir))

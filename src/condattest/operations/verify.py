@@ -219,7 +219,9 @@ class _Asking:
         channel, subdir = self.question.channel, self.question.subdir
         collected = self._named()
         if collected is not None or channel is None or subdir is None:
-            return self._decide(collected or Collected(), artifact, known, None)
+            placed = Artifact(artifact.file, artifact.sha256, artifact.subdir or subdir)
+            verdict = self._decide(collected or Collected(), artifact, known, None)
+            return self._with_patches(verdict, placed, known, None, None)
         record, collected = attestations.in_channel(channel, subdir, artifact.file, self.fetcher)
         _check_digest(record, artifact.sha256, f"{channel}/{subdir}/{artifact.file}")
         placed = Artifact(artifact.file, artifact.sha256, subdir)
