@@ -194,6 +194,27 @@ class TestRejected:
         installer.revoked = Revoked(patch=frozenset({payload}))
         assert installer.code() is Code.IDENTITY_REVOKED
 
+    def test_after_a_revoked_generation_the_author_goes_on(self, installer):
+        """A stolen key made a patch: what it says stays rejected, and what the author says next is accepted."""
+        publish(installer.world, fix(depends=["evil"]), TEAMS[2])
+        assert installer.notes(memory=installer.memory) == []  # Who does not know yet that it was stolen.
+        installer.revoked = Revoked(patch=frozenset({installer.world.payload(2)}))
+        installer.world.void, installer.world.trusted = installer.revoked.patch, TEAMS[:2]
+        kept = (installer.world.root / "noarch" / "repodata.json").read_bytes()
+        assert installer.code() is Code.IDENTITY_REVOKED
+        publish(installer.world, fix(depends=["python >=3"]), TEAMS[1])
+        assert installer.notes(memory=installer.memory) == []
+        # The index as the thief had it is not what it was within index-lag: nobody vouches for it.
+        edited(installer.world, lambda records: records.update(json.loads(kept)["packages.conda"]))
+        assert installer.code() is Code.PATCH_UNATTRIBUTED
+
+    def test_what_a_revoked_generation_changed_last_though_the_author_went_on_after_it(self, installer):
+        publish(installer.world, fix(depends=["evil"]), TEAMS[2])
+        publish(installer.world, fix(depends=["evil"]) | {"remove": ["letters-1.0-0.conda"]}, TEAMS[1])
+        installer.revoked = Revoked(patch=frozenset({installer.world.payload(2)}))
+        assert installer.code() is Code.IDENTITY_REVOKED
+        assert installer.notes("words-1.0-0.conda") == []
+
     def test_an_older_generation_than_this_machine_has_seen(self, installer):
         kept = (installer.world.root / "noarch" / "repodata.json").read_bytes()
         publish(installer.world, fix(depends=["python >=3.9"]), TEAMS[1])

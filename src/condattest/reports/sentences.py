@@ -27,6 +27,7 @@ _ADVICE: Final = {
     Code.PATCH_NONE: "ask the channel whether it attests its patches; condattest patch attest makes a generation",
     Code.PATCH_REPLAY: "index again with these instructions, and attest what the indexer wrote",
     Code.PATCH_MISSING: "try again; a mirror may lag behind its channel",
+    Code.PATCH_REPLACED: "if you replaced it, say so: patch attest --replaced FILE; if not, find out who did",
     Code.PATCH_STRIPPED: "condattest patch blame shows what is missing; do not install from there",
     Code.PATCH_UNATTRIBUTED: "do not install it; ask the channel who changed the record",
     Code.POLICY_NO_PATCH_RULE: "add a [[patch]] for the channel to the policy, or leave --patches out",
