@@ -101,6 +101,7 @@ class Code(StrEnum):
     INDEX_SHARDS = "INDEX-SHARDS", _E, "the shards cannot be read or written where the shard index says that they are"
 
     PUBLISH_BYTES = "PUBLISH-BYTES", _E, "the channel has other bytes under the package's name"
+    PUBLISH_STALE = "PUBLISH-STALE", _W, "the index lists other bytes under the name; its record names no sidecar now"
     PUBLISH_UNINDEXED = "PUBLISH-UNINDEXED", _N, "no index lists the package yet, so nothing advertises its sidecar"
     PUBLISH_ANYONE = "PUBLISH-ANYONE", _N, "nobody was required: any authentic signer was taken"
     PUBLISH_UNATTESTED = "PUBLISH-UNATTESTED", _W, "the package was copied without any attestation"

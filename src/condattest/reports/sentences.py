@@ -34,7 +34,8 @@ _ADVICE: Final = {
     Code.INDEX_FIELD_ALONE: "restore the sidecar; --drop removes the field, and the package becomes unattested",
     Code.INDEX_FIELD: "condattest index CHANNEL brings it in line",
     Code.SIDECAR_HASHED: "restore the file from a backup; condattest index makes a lost copy again where it can",
-    Code.PUBLISH_BYTES: "build it with another build number: a file that is published keeps its bytes",
+    Code.PUBLISH_BYTES: "build it with a new build number: published files keep their bytes, unless you --replace them",
+    Code.PUBLISH_STALE: "run your indexer, and then: condattest index CHANNEL",
     Code.ROLLBACK: "ask the channel why an older state is served; condattest doctor shows where the state is kept",
 }
 
