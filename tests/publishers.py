@@ -54,6 +54,18 @@ def publish_all(place: str, packages: list[str], root: Path, bundles: list[Path]
         sys.exit(1)
 
 
+def replace_all(place: str, packages: list[str], root: Path) -> None:
+    """Publish as `condattest publish --replace` does."""
+    store = open_store(place)
+    anybody = Terms(trust=TrustRoot.from_file(root), policy=None, channel=CHANNEL)
+    plans = publish.plan(packages, store, anybody, replacing=True)
+    outcomes, _ = publish.publish(plans, store, anybody)
+    problems = [each.problem for each in outcomes if each.problem is not None]
+    if problems:
+        print(*map(repr, problems), file=sys.stderr)
+        sys.exit(1)
+
+
 def index_all(place: str) -> None:
     """Index as `condattest index` does."""
     reports = list(indexing.index(open_store(place)))
@@ -130,7 +142,7 @@ def _count_changes(steps: _Steps, folder: str) -> None:
 def _count_requests(steps: _Steps) -> None:
     from condattest.transport.objects import Objects
 
-    for name in ("create", "create_from", "replace", "delete"):
+    for name in ("create", "create_from", "replace", "replace_from", "delete"):
         method = getattr(Objects, name)
 
         def counted(self, *arguments, method=method):

@@ -106,6 +106,7 @@ class Code(StrEnum):
     INDEX_SHARDS = "INDEX-SHARDS", _E, "the shards cannot be read or written where the shard index says that they are"
 
     PUBLISH_BYTES = "PUBLISH-BYTES", _E, "the channel has other bytes under the package's name"
+    PUBLISH_STALE = "PUBLISH-STALE", _W, "the index lists other bytes under the name; its record names no sidecar now"
     PUBLISH_UNINDEXED = "PUBLISH-UNINDEXED", _N, "no index lists the package yet, so nothing advertises its sidecar"
     PUBLISH_ANYONE = "PUBLISH-ANYONE", _N, "nobody was required: any authentic signer was taken"
     PUBLISH_UNATTESTED = "PUBLISH-UNATTESTED", _W, "the package was copied without any attestation"
@@ -117,6 +118,7 @@ class Code(StrEnum):
     PATCH_MISSING = "PATCH-MISSING", _U, "a file of a generation could not be found"
     PATCH_RECORD = "PATCH-RECORD", _E, "a record is not what the generations make of it, or has no digest"
     PATCH_AS_BUILT = "PATCH-AS-BUILT", _E, "a record as built changed, though its archive did not"
+    PATCH_REPLACED = "PATCH-REPLACED", _E, "another archive took the name of one that the generations list"
     PATCH_UNATTRIBUTED = "PATCH-UNATTRIBUTED", _E, "a record is served with a change that no generation explains"
     PATCH_STRIPPED = "PATCH-STRIPPED", _E, "a record is served without a change that a generation made"
     PATCH_HELD = "PATCH-HELD", _E, "the record that a client holds is not the one that the channel serves"

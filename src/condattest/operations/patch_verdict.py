@@ -2,7 +2,7 @@
 
 Owns `Demand`, `demanded` and `with_patches`. A policy's `[[patch]]` decides whether patches are judged for a channel; a
 caller can demand it (`require`: without a rule the package is rejected), have it only told (`report`), or leave it out
-(`off`).
+(`off`). Of what comes without an index record only removal and archive are judged.
 """
 
 from collections.abc import Mapping
@@ -52,7 +52,7 @@ def with_patches(
         verdict: The verdict on the archive.
         demand: Whether patches are judged.
         channel: Where the package comes from; None if nobody says.
-        artifact: The archive, with its subdir.
+        artifact: The archive, with its subdir; where it has none, `index` says it.
         record: The index record, whole; None where there is none at hand.
         index: The archive's `info/index.json`; None where the archive is not at hand.
         held: The record as a client holds it, which has to be the index's; None where there is none.
@@ -72,11 +72,12 @@ def with_patches(
             return verdict
         finding = Finding.of(Code.POLICY_NO_PATCH_RULE, policy.source, channel=home)
         return Rejected((finding,), verdict.evidence)
-    if record is None or artifact.subdir is None:
+    subdir = artifact.subdir or _said(index)
+    if subdir is None:
         return _noted(verdict, Finding.of(Code.PATCH_NOT_JUDGED, artifact.file))
-    other = () if held is None else disagreements(held, record)
+    other = () if held is None or record is None else disagreements(held, record)
     if other:
-        finding = Finding.of(Code.PATCH_HELD, f"{artifact.subdir}/{artifact.file}", keys=", ".join(other))
+        finding = Finding.of(Code.PATCH_HELD, f"{subdir}/{artifact.file}", keys=", ".join(other))
         return _judged(verdict, (finding,), demand)
     # Imported here: most verifications judge no patches, and this costs start-up time.
     from condattest.operations.patch_chain import Chain
@@ -89,10 +90,18 @@ def with_patches(
         return _judged(verdict, (allowed,), demand)
     origin = HttpOrigin((rule.provenance or channel).url, fetcher)
     own = [roots[rule.trusted_root]] if rule.trusted_root is not None and rule.trusted_root in roots else [trust]
-    chain = Chain(origin, home, artifact.subdir, rule.role, allowed, own)
+    chain = Chain(origin, home, subdir, rule.role, allowed, own)
     asked = Asked(artifact=artifact, record=record, index=index)
     outcome = judge(asked, chain, rule, policy.revoked.patch, memory, now=now)
     return _judged(_noted(verdict, *outcome.notes), outcome.findings, demand)
+
+
+def _said(index: Mapping[str, Any] | None) -> str | None:
+    """The subdir that an archive names itself, if that can name one."""
+    from condattest.operations.stored_package import is_subdir
+
+    said = None if index is None else index.get("subdir")
+    return said if isinstance(said, str) and is_subdir(said) else None
 
 
 def _noted(verdict: Accepted, *notes: Finding) -> Accepted:

@@ -3,7 +3,8 @@
 Owns `plan`, `Plan`, `publish` and `Published`. Planning finds out everything that can be wrong: what each package is by
 its own bytes, what the channel has of it, which bundles there are and whether the terms admit each. If anything is
 refused, nothing at all is written. Publishing may then be killed at any point: a sidecar stands before any index names
-it, and the same call again leads to the same bytes.
+it, and the same call again leads to the same bytes. A file that is to be replaced under its name goes first, then a
+sidecar of its own; a record that an indexer wrote for the old bytes names no sidecar from then on.
 
 Spec: https://github.com/conda/ceps/blob/main/cep-0050.md
 """
@@ -16,7 +17,7 @@ from condattest.errors import CondattestError, Malformed, Misuse, NotFound, TooL
 from condattest.formats import package
 from condattest.model.artifact import Artifact, PackageFile, Sha256
 from condattest.model.finding import Code, Finding
-from condattest.operations import admission, attestations
+from condattest.operations import admission, attestations, replacement
 from condattest.operations.admission import Offer, Terms
 from condattest.operations.advertise import Indexed, advertise
 from condattest.operations.attestations import Collected
@@ -41,6 +42,9 @@ class Plan:
         offers: The bundles, each with what it proves or why it is refused.
         lacking: How many of them the sidecar lacks.
         findings: Why it cannot be published; empty if it can.
+        replacing: Whether it may take the place of other bytes, of which its sidecar says nothing.
+        replaces: The digest of the bytes that the channel has instead; None if it has none.
+        former: The digests of all other bytes that stood under its name, as far as they are known: to be revoked.
     """
 
     target: str
@@ -50,6 +54,9 @@ class Plan:
     offers: tuple[Offer, ...]
     lacking: int
     findings: tuple[Finding, ...]
+    replacing: bool = False
+    replaces: Sha256 | None = None
+    former: tuple[Sha256, ...] = ()
 
     @property
     def path(self) -> str:
@@ -67,6 +74,7 @@ class Published:
         sidecar: The digest of its current sidecar; None if it did not come to that.
         appended: How many bundles this call appended.
         listed: Whether an index lists it, and so names its sidecar.
+        stale: Whether an index lists other bytes under its name; those records name no sidecar.
         problem: Why it was not published whole.
     """
 
@@ -75,6 +83,7 @@ class Published:
     sidecar: Sha256 | None = None
     appended: int = 0
     listed: bool = False
+    stale: bool = False
     problem: CondattestError | None = None
 
 
@@ -85,6 +94,7 @@ def plan(
     *,
     bundles: Sequence[Path] = (),
     subdir: str | None = None,
+    replacing: bool = False,
     on_bytes: OnBytes = lambda count: None,
 ) -> list[Plan]:
     """Find out what there is to do, and what stands against it. Nothing is written.
@@ -95,6 +105,7 @@ def plan(
         terms: Who may sign.
         bundles: Bundles to publish instead of those beside the packages, each for the package that it is about.
         subdir: Where the packages belong; by default where they say themselves.
+        replacing: Whether packages may take the place of other bytes under their name.
         on_bytes: Told how many bytes of packages were read.
 
     Raises:
@@ -110,7 +121,7 @@ def plan(
         raise Misuse(
             f"{store.name}: expected a channel, found one of its subdirs", hint="name the folder above it instead"
         )
-    planner = _Planner(store, terms, subdir, on_bytes)
+    planner = _Planner(store, terms, subdir, replacing, on_bytes)
     found = [planner.find(target) for target in targets]
     places = [(each.artifact.subdir, each.artifact.file) for each in found]
     for place in places:
@@ -151,6 +162,7 @@ class _Found:
     source: Path | None
     present: bool
     findings: tuple[Finding, ...] = ()
+    replaces: Sha256 | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +170,7 @@ class _Planner:
     store: Store
     terms: Terms
     subdir: str | None
+    replacing: bool
     on_bytes: OnBytes
 
     def find(self, target: str) -> _Found:
@@ -182,6 +195,8 @@ class _Planner:
         artifact = Artifact(file, sha256, subdir)
         there = digest_of(self.store, f"{subdir}/{file}")
         findings: tuple[Finding, ...] = ()
+        if there is not None and there != sha256 and self.replacing:
+            return _Found(str(path), artifact, path, False, replaces=there)
         if there is not None and there != sha256:
             where = f"{self.store.name}/{subdir}/{file}"
             findings = (Finding.of(Code.PUBLISH_BYTES, where, expected=sha256, found=there),)
@@ -217,18 +232,22 @@ class _Planner:
         refused = [each.outcome.at(each.place) for each in offers if isinstance(each.outcome, Finding)]
         if not offers:
             refused.append(admission.missing(found.artifact))
+        shelf = Shelf(self.store, found.artifact.subdir or "")
         return Plan(
             target=found.target,
             artifact=found.artifact,
             source=found.source,
             present=found.present,
             offers=offers,
-            lacking=self._lacking(found.artifact, offers),
+            lacking=self._lacking(shelf, found.artifact, offers),
             findings=(*found.findings, *refused),
+            replacing=self.replacing,
+            replaces=found.replaces,
+            former=replacement.former(shelf, found.artifact, found.replaces) if self.replacing else (),
         )
 
-    def _lacking(self, artifact: Artifact, offers: tuple[Offer, ...]) -> int:
-        current = Shelf(self.store, artifact.subdir or "").current(artifact.file)
+    def _lacking(self, shelf: Shelf, artifact: Artifact, offers: tuple[Offer, ...]) -> int:
+        current = shelf.current(artifact.file)
         return len(admission.chooser(offers, self.terms)(current.elements if current is not None else ()))
 
 
@@ -268,6 +287,8 @@ def publish(
         changed |= indexed.changed
         for each in group:
             outcome = replace(outcomes[id(each)], listed=each.artifact.file in indexed.listed)
+            if each.artifact.file in indexed.stale:
+                outcome = replace(outcome, listed=False, stale=True)
             to = moved.get(each.artifact.file)
             if isinstance(to, Malformed):
                 outcome = replace(outcome, problem=to)
@@ -281,6 +302,9 @@ def _uploaded(each: Plan, store: Store) -> Published:
     if each.present or each.source is None:
         return Published(plan=each)
     try:
+        if each.replaces is not None:
+            swapped = replacement.swap(store, each.path, each.source, each.replaces, each.artifact.sha256)
+            return Published(plan=each, uploaded=swapped)
         with files.open_once(each.source) as opened:
             if store.create_from(each.path, unchanged(opened, each.artifact.sha256, each.target)):
                 return Published(plan=each, uploaded=True)
@@ -301,7 +325,9 @@ def _with_sidecar(outcome: Published, store: Store, terms: Terms) -> Published:
     each = outcome.plan
     try:
         choose = admission.chooser(each.offers, terms)
-        head = Shelf(store, each.artifact.subdir or "").bring(each.artifact.file, choose)
+        head = Shelf(store, each.artifact.subdir or "").bring(
+            each.artifact.file, choose, only=each.artifact.sha256 if each.replacing else None
+        )
     except CondattestError as error:
         return replace(outcome, problem=error)
     if head is None:
@@ -316,5 +342,8 @@ def _advertised(
     heads = {each.plan.artifact.file: each.sidecar for each in outcomes if each.sidecar is not None}
     if not heads:
         return Indexed(), {}
-    joining = Joining(Shelf(store, subdir), "restore that sidecar, or give it up: condattest index CHANNEL --drop")
-    return advertise(store, subdir, heads, joining), joining.moved
+    plans = [each.plan for each in outcomes if each.plan.artifact.file in heads]
+    about = {each.artifact.file: each.artifact.sha256 for each in plans if each.replacing}
+    hint = "restore that sidecar, or give it up: condattest index CHANNEL --drop"
+    joining = Joining(Shelf(store, subdir), hint, about)
+    return advertise(store, subdir, heads, joining, about=about), joining.moved

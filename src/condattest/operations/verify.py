@@ -184,7 +184,9 @@ class _Asking:
         channel, subdir = self.question.channel, self.question.subdir
         collected = self._named()
         if collected is not None or channel is None or subdir is None:
-            return self._decide(collected or Collected(), artifact, known, None)
+            placed = Artifact(artifact.file, artifact.sha256, artifact.subdir or subdir)
+            verdict = self._decide(collected or Collected(), artifact, known, None)
+            return self._with_patches(verdict, placed, known, None, None)
         return self._by_record(channel, Artifact(artifact.file, artifact.sha256, subdir), known, None)
 
     def _listed(self, target: ListedTarget, known: "_Known") -> Verdict:

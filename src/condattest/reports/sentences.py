@@ -27,6 +27,7 @@ _ADVICE: Final = {
     Code.PATCH_NONE: "ask the channel whether it attests its patches; condattest patch attest makes a generation",
     Code.PATCH_REPLAY: "index again with these instructions, and attest what the indexer wrote",
     Code.PATCH_MISSING: "try again; a mirror may lag behind its channel",
+    Code.PATCH_REPLACED: "if you replaced it, say so: patch attest --replaced FILE; if not, find out who did",
     Code.PATCH_STRIPPED: "condattest patch blame shows what is missing; do not install from there",
     Code.PATCH_UNATTRIBUTED: "do not install it; ask the channel who changed the record",
     Code.PATCH_HELD: "update the client's index or lock file, and solve again",
@@ -34,7 +35,8 @@ _ADVICE: Final = {
     Code.INDEX_FIELD_ALONE: "restore the sidecar; --drop removes the field, and the package becomes unattested",
     Code.INDEX_FIELD: "condattest index CHANNEL brings it in line",
     Code.SIDECAR_HASHED: "restore the file from a backup; condattest index makes a lost copy again where it can",
-    Code.PUBLISH_BYTES: "build it with another build number: a file that is published keeps its bytes",
+    Code.PUBLISH_BYTES: "build it with a new build number: published files keep their bytes, unless you --replace them",
+    Code.PUBLISH_STALE: "run your indexer, and then: condattest index CHANNEL",
     Code.ROLLBACK: "ask the channel why an older state is served; condattest doctor shows where the state is kept",
 }
 

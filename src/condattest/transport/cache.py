@@ -47,6 +47,10 @@ class Conditional(Protocol):
         """Return a body, or that it did not change."""
         ...
 
+    def fresh(self, url: str, limit: int) -> bytes:
+        """Return a body past every cache on the way."""
+        ...
+
     def stream(self, url: str, limit: int) -> AbstractContextManager[Iterator[bytes]]:
         """Yield the parts of a body."""
         ...
@@ -109,6 +113,10 @@ class Cached:
         digest = hashlib.sha256(fetched.body).hexdigest()
         self._keep(path, _Header(digest, len(fetched.body), fetched.etag, fetched.last_modified), fetched.body)
         return fetched.body
+
+    def fresh(self, url: str, limit: int) -> bytes:
+        """Return the body of a URL past every cache; offline there is nothing fresher than what is kept."""
+        return self(url, limit) if self._offline else self._fetcher.fresh(url, limit)
 
     def stream(self, url: str, limit: int) -> AbstractContextManager[Iterator[bytes]]:
         """Yield the parts of a body as they come; they are not kept."""

@@ -131,6 +131,12 @@ class Fetcher:
         assert isinstance(fetched, Fetched)  # noqa: S101 - 304 is refused where nothing was asked on condition
         return fetched.body
 
+    def fresh(self, url: str, limit: int) -> bytes:
+        """Return the body of a URL as its server has it now, past the caches on the way; raises as a call does."""
+        fetched = self._get(url, limit, {}, {"cache-control": "no-cache"})
+        assert isinstance(fetched, Fetched)  # noqa: S101 - 304 is refused where nothing was asked on condition
+        return fetched.body
+
     def conditional(
         self, url: str, limit: int, *, etag: str | None = None, last_modified: str | None = None
     ) -> Fetched | NotModified:
@@ -155,11 +161,13 @@ class Fetcher:
         finally:
             response.close()
 
-    def _get(self, url: str, limit: int, asked: Mapping[str, str]) -> Fetched | NotModified:
+    def _get(
+        self, url: str, limit: int, asked: Mapping[str, str], said: Mapping[str, str] | None = None
+    ) -> Fetched | NotModified:
         allowance = self._allowance(url)
 
         def attempt() -> Fetched | NotModified:
-            response = self._answer(url, limit, asked)
+            response = self._answer(url, limit, asked, said)
             try:
                 if response.status_code == httpx.codes.NOT_MODIFIED:
                     next(_parts(response), None)  # It has no body, and to have read that keeps the connection.
@@ -199,15 +207,20 @@ class Fetcher:
                 return attempt()
         raise AssertionError("stamina gives a result or an exception")
 
-    def _answer(self, url: str, limit: int, asked: Mapping[str, str]) -> httpx.Response:
-        """Return the checked head of the answer at the end of all redirects; its body is not read yet."""
+    def _answer(
+        self, url: str, limit: int, asked: Mapping[str, str], said: Mapping[str, str] | None = None
+    ) -> httpx.Response:
+        """Return the checked head of the answer at the end of all redirects; its body is not read yet.
+
+        Conditions are `asked`; what is only `said` allows no other answer than without it.
+        """
         with answers.failures(url, self._deadline):
             at = redirects.start(url)
             secrets = redirects.secrets_of(at)
             seen = {str(at)}
             while True:
                 request = self._opened().build_request(
-                    "GET", at, headers={**self._headers.get(redirects.origin(at), {}), **asked}
+                    "GET", at, headers={**self._headers.get(redirects.origin(at), {}), **asked, **(said or {})}
                 )
                 response = self._opened().send(request, stream=True)
                 try:
