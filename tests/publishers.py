@@ -14,7 +14,7 @@ from typing import Any
 
 from condattest.model.channel import Channel
 from condattest.operations import index as indexing
-from condattest.operations import publish
+from condattest.operations import publish, publish_plan
 from condattest.operations.admission import Terms
 from condattest.signatures.trust_root import TrustRoot
 from condattest.transport.store import open_store
@@ -46,7 +46,7 @@ def publish_all(place: str, packages: list[str], root: Path, bundles: list[Path]
     """Publish as `condattest publish` does; any problem is this process's exit code 1."""
     store = open_store(place)
     anybody = Terms(trust=TrustRoot.from_file(root), policy=None, channel=CHANNEL)
-    plans = publish.plan(packages, store, anybody, bundles=bundles or ())
+    plans = publish_plan.plan(packages, store, anybody, bundles=bundles or ())
     outcomes, _ = publish.publish(plans, store, anybody)
     problems = [each.problem for each in outcomes if each.problem is not None]
     if problems:
@@ -58,7 +58,7 @@ def replace_all(place: str, packages: list[str], root: Path) -> None:
     """Publish as `condattest publish --replace` does."""
     store = open_store(place)
     anybody = Terms(trust=TrustRoot.from_file(root), policy=None, channel=CHANNEL)
-    plans = publish.plan(packages, store, anybody, replacing=True)
+    plans = publish_plan.plan(packages, store, anybody, replacing=True)
     outcomes, _ = publish.publish(plans, store, anybody)
     problems = [each.problem for each in outcomes if each.problem is not None]
     if problems:

@@ -8,7 +8,7 @@ from condattest.errors import Conflict, LocalFailure
 from condattest.formats import sidecar
 from condattest.model.artifact import Artifact, Sha256
 from condattest.model.finding import Code
-from condattest.operations import index, publish, replacement
+from condattest.operations import index, publish, publish_plan, replacement
 from condattest.operations.sidecars import Shelf, about
 from condattest.sandbox import github
 from condattest.transport.directory import Directory
@@ -147,7 +147,7 @@ class TestPublishing:
         store = open_store(bucket)
         for name, data in files(channel).items():
             store.create(name, data)
-        plans = publish.plan([str(other)], store, TERMS, replacing=True)
+        plans = publish_plan.plan([str(other)], store, TERMS, replacing=True)
         [outcome], _ = publish.publish(plans, store, TERMS)
         assert (outcome.problem, outcome.uploaded, outcome.plan.former) == (None, True, (old,))
         assert store.read(f"noarch/{NAME}", 10**7).data == other.read_bytes()

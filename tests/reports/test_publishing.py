@@ -14,7 +14,8 @@ from condattest.model.finding import Code, Finding
 from condattest.operations.admission import Offer
 from condattest.operations.index import SubdirReport
 from condattest.operations.mirror import Mirrored
-from condattest.operations.publish import Plan, Published
+from condattest.operations.publish import Published
+from condattest.operations.publish_plan import Plan
 from condattest.policy.admit import Admitted
 from condattest.reports import publishing
 from condattest.sandbox import github

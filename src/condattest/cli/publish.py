@@ -70,7 +70,7 @@ def command(
     again after a crash: the outcome is the same. With --replace a package may take the place of other bytes under its
     name; what was attested of those stays valid until policies revoke it.
     """
-    from condattest.operations import publish
+    from condattest.operations import publish, publish_plan
     from condattest.reports import documents, publishing
     from condattest.transport.store import open_store
 
@@ -100,7 +100,7 @@ def command(
     store = open_store(place)
     size = sum(path.stat().st_size for path in map(Path, packages) if path.is_file()) or None
     with session.progress("verifying", size, "bytes") as advance:
-        plans = publish.plan(
+        plans = publish_plan.plan(
             packages, store, terms, bundles=bundles, subdir=subdir, replacing=replacing, on_bytes=advance
         )
     refused = [finding for each in plans for finding in each.findings]

@@ -15,7 +15,8 @@ from condattest.model.finding import Finding
 from condattest.operations.admission import Offer
 from condattest.operations.index import SubdirReport
 from condattest.operations.mirror import Mirrored
-from condattest.operations.publish import Plan, Published
+from condattest.operations.publish import Published
+from condattest.operations.publish_plan import Plan
 from condattest.reports import documents, terminal
 from condattest.reports.plain import exact, plain
 
