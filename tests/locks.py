@@ -42,7 +42,7 @@ def digest(path: Path, name: str = "sha256") -> str:
     return hashlib.new(name, path.read_bytes()).hexdigest()
 
 
-def conda_meta(prefix: Path, url: str, sha256: str | None, record: dict, **keys) -> Path:
+def conda_meta(prefix: Path, url: str, sha256: str | None, record: dict, /, **keys) -> Path:
     """What a client writes into an environment for a package that it linked."""
     fn = url.rsplit("/", 1)[-1]
     said = record | {"fn": fn, "url": url, "channel": url.rsplit("/", 1)[0], "files": [], "link": {"type": 1}}
