@@ -34,8 +34,11 @@ def edit(folder: Path, name: str, **keys) -> None:
     """Change a record of a monolithic index."""
     path = folder / "repodata.json"
     document = json.loads(path.read_bytes())
-    document["packages.conda"][name].update(keys)
+    record = document["packages.conda"][name] | keys
+    document["packages.conda"][name] = {key: value for key, value in record.items() if value is not ...}
     path.write_text(json.dumps(document))
+    # A later second than before: whoever asks on condition asks by that.
+    os.utime(path, (path.stat().st_mtime + 10,) * 2)
 
 
 @pytest.fixture(scope="module")
@@ -156,10 +159,7 @@ def test_what_a_channel_does_to_one_package_is_found_and_the_others_pass(verify,
 def test_a_stripped_field_an_attacker_s_signature_and_another_signer_are_found(verify, channel, tmp_path):
     (tmp_path / "lock").write_bytes(lock_of(channel, "explicit"))
     folder = channel.folder / "noarch"
-    edit(folder, "numbers-1.0-0.conda", attestations_sha256=None)
-    document = json.loads((folder / "repodata.json").read_bytes())
-    del document["packages.conda"]["numbers-1.0-0.conda"]["attestations_sha256"]
-    (folder / "repodata.json").write_text(json.dumps(document))
+    edit(folder, "numbers-1.0-0.conda", attestations_sha256=...)
     advertise(folder / "letters-1.0-0.conda", channel.url, by=attacker())
     advertise(folder / "words-1.0-0.conda", channel.url, "me/other")
     ran = verify("--lock", "lock", "--no-state", "--json")
@@ -169,10 +169,17 @@ def test_a_stripped_field_an_attacker_s_signature_and_another_signer_are_found(v
 def test_a_stripped_field_is_a_rollback_for_a_machine_that_has_seen_it(verify, channel, tmp_path):
     (tmp_path / "lock").write_bytes(lock_of(channel, "explicit", "numbers"))
     assert verify("--lock", "lock").code == 0
-    document = json.loads((channel.folder / "noarch/repodata.json").read_bytes())
-    del document["packages.conda"]["numbers-1.0-0.conda"]["attestations_sha256"]
-    (channel.folder / "noarch/repodata.json").write_text(json.dumps(document))
+    edit(channel.folder / "noarch", "numbers-1.0-0.conda", attestations_sha256=...)
     assert "ROLLBACK-UNATTESTED" in codes(verify("--lock", "lock", "--json"))[0]
+
+
+def test_what_was_verified_once_is_verified_offline(verify, channel, tmp_path):
+    (tmp_path / "lock").write_bytes(lock_of(channel, "explicit"))
+    assert verify("--lock", "lock", "--offline").code == 3
+    assert verify("--lock", "lock").code == 0
+    ran = verify("--lock", "lock", "--offline", "--json")
+    assert ran.code == 0, ran.out
+    assert ran.json["totals"]["accepted"] == 3
 
 
 def test_md5_alone_is_rejected_with_what_to_do(verify, channel, tmp_path):

@@ -1,5 +1,6 @@
 """`condattest verify`: may these packages be installed?"""
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -94,10 +95,12 @@ def command(
     That an environment's files are still those of its packages is not checked.
     """
     from condattest.operations import targets as parsing
+    from condattest.operations.judgement import kept_in
     from condattest.operations.pinned import narrowed
     from condattest.operations.question import Question, Verification
     from condattest.operations.verify import verify
     from condattest.reports import documents, terminal
+    from condattest.signatures.authenticate import authenticate_parsed
 
     session = Session(settings)
     lists = listed.read(session, who)
@@ -125,7 +128,12 @@ def command(
     answers: list[Verification] = []
     local = all(isinstance(target, parsing.FileTarget) for target in parsed)
     memory = None if no_state or local else session.memory()
-    with session.fetcher() as fetcher, session.progress("verifying", total or None, unit) as advance:
+    with contextlib.ExitStack() as stack:
+        # The same environments are verified again and again: by the day, by the commit, and where there is no network.
+        kept = session.evidence() if lists.listings else None
+        authenticate = authenticate_parsed if kept is None else kept_in(stack.enter_context(kept))
+        fetcher = stack.enter_context(session.fetcher(cached=bool(lists.listings)))
+        advance = stack.enter_context(session.progress("verifying", total or None, unit))
         found = verify(
             parsed,
             question,
@@ -134,6 +142,7 @@ def command(
             now=session.now,
             memory=memory,
             jobs=jobs,
+            authenticate=authenticate,
             on_bytes=advance if unit == "bytes" else lambda count: None,
         )
         for answer in narrowed(found, lists.pins, required.policy):
