@@ -219,6 +219,7 @@ def test_a_lock_may_have_files_beside_it(verify, tmp_path):
         ["--lock", "good", "--environment", "default"],
         ["--lock", "good", "--platform", "win-64"],
         ["--lock", "good", "--bundle", "x"],
+        ["--lock", "good", "--sidecars", "prefix-v0"],
         ["--lock", "good", "--lock-identities", "good"],
         ["--lock-identities", "good"],
         ["--prefix", "bare"],
@@ -277,6 +278,14 @@ class TestPrefix:
         assert sorted(result["verdict"] for result in ran.json["results"]) == ["accepted", "rejected"]
         assert [code] in codes(ran)
         assert ran.json["lists"][0]["listed"] == 2
+
+    def test_a_name_that_is_no_text_is_rejected_and_escaped(self, verify, channel, tmp_path):
+        self.installed(channel, tmp_path)
+        (tmp_path / "env" / "conda-meta" / os.fsdecode(b"\xff\x1b[31m-1-0.json")).write_text("{}")
+        for more in ((), ("--json",)):
+            ran = verify("--prefix", "env", *more)
+            assert ran.code == 1
+            assert "\x1b" not in ran.out + ran.err
 
     def test_an_environment_that_py_rattler_installed_is_verified(self, verify, channel, tmp_path):
         rattler = pytest.importorskip("rattler")

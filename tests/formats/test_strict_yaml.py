@@ -60,7 +60,8 @@ def test_what_readers_take_for_different_things_is_a_text(text):
         ("a: b: c", "expected YAML"),
         ("a: \x00", "expected YAML"),
         ("a: \x07", "expected YAML"),
-        ("%YAML 9.9\n---\na: 1", "expected YAML"),
+        ("%YAML 1.2\n---\na: 1", "no directives"),
+        ("".join(f"%TAG !{n}! x\n" for n in range(50_000)), "no directives"),
     ],
 )
 def test_another_text_is_refused_with_its_place(text, problem):
@@ -87,6 +88,13 @@ def test_aliases_that_multiply_cost_nothing():
     tracemalloc.stop()
     assert peak < 1_000_000
     assert time.perf_counter() - started < 1
+
+
+def test_values_are_counted():
+    """A file of 30 MB that is nothing but brackets would take gigabytes."""
+    assert parse(b"[[], []]", most=20) == [[], []]
+    with pytest.raises(NotStrict, match="at most 20 values"):
+        parse(b"[" + b"[]," * 20 + b"]", most=20)
 
 
 def test_an_empty_document_is_null():

@@ -110,5 +110,13 @@ def test_another_channel_is_a_finding():
     assert finding.facts["field"] == "channel"
 
 
+def test_who_built_it_is_not_who_published_it():
+    """Another repository publishes what the pinned one has built."""
+    signer = made_evidence.email("me@example.org", "https://issuer.example")
+    finding = found(evidence("you@example.org", "https://issuer.example"), made_evidence.built(signer=signer))
+    assert finding.code is Code.IDENTITY_PINNED
+    assert "you@" in finding.facts["found"]
+
+
 def test_a_package_that_is_not_pinned_is_a_note():
     assert found(file=PackageFile.parse("letters-1.0-0.conda")).code is Code.IDENTITY_UNPINNED

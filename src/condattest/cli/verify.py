@@ -110,6 +110,8 @@ def command(
         )
     if lists.listings and (bundles or sigs_url):
         raise Misuse("--bundle and --sigs-url go with one target, and not with --lock or --prefix")
+    if lists.listings and style != "cep50":
+        raise Misuse("--sidecars goes with files and URLs", hint="what is listed is found through the channel's index")
     required = requirement(session, who)
     question = Question(
         policy=required.policy,

@@ -1,8 +1,8 @@
 """Read the YAML that lock files are written in: mappings, sequences and scalars, each said once.
 
 Owns `parse` and `NotStrict`. Refuses what a lock file never has and an attacker likes: anchors and aliases (a few lines
-of them multiply to any size), tags, merge keys, a second document, a key said twice (readers disagree which counts), a
-key that is no text, and nesting that is deeper than `MAX_DEPTH`.
+of them multiply to any size), tags, directives, merge keys, a second document, a key said twice (readers disagree which
+counts), a key that is no text, more values than `MAX_EVENTS`, and nesting that is deeper than `MAX_DEPTH`.
 
     version: 6                          {"version": 6,
     packages:                            "packages": [{"conda": "https://conda.example/c/noarch/x-1-0.conda",
@@ -30,8 +30,11 @@ from condattest.errors import CondattestError
 
 MAX_DEPTH: Final = 32
 """Levels of nesting; a lock file has six."""
+MAX_EVENTS: Final = 2_000_000
+"""Values, and ends of lists and mappings; a lock file of 10,000 packages has some 400,000."""
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_DIRECTIVE = re.compile(r"^\ufeff?%", re.MULTILINE)
 _NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
 _TRUTH: Final = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _WHOLE = re.compile(r"0|-?[1-9][0-9]{0,17}", re.ASCII)
@@ -49,7 +52,7 @@ class NotStrict(CondattestError):
         self.problem = problem
 
 
-def parse(data: bytes) -> Any:
+def parse(data: bytes, *, most: int = MAX_EVENTS) -> Any:
     """Return the value of a document: dict, list, str, int, bool or None. The caller bounds the size.
 
     Raises:
@@ -60,8 +63,12 @@ def parse(data: bytes) -> Any:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise NotStrict(line, f"expected UTF-8, found the byte 0x{data[error.start]:02x}") from None
+    # Comparing each directive with all before it, libyaml would take hours over a file of them.
+    directive = _DIRECTIVE.search(text)
+    if directive is not None:
+        raise NotStrict(text.count("\n", 0, directive.start()) + 1, "expected no directives, found a line with % first")
     try:
-        return _document(_events(text))
+        return _document(_events(text, most))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise NotStrict(1 if mark is None else mark.line + 1, f"expected YAML, {error.problem}") from None
@@ -69,11 +76,16 @@ def parse(data: bytes) -> Any:
         raise NotStrict(1, f"expected YAML, found {ascii(str(error)[:120])[1:-1]}") from None
 
 
-def _events(text: str) -> Iterator[Any]:
+def _events(text: str, most: int) -> Iterator[Any]:
     loader = _LOADER(text)
+    count = 0
     try:
         while loader.check_event():
-            yield loader.get_event()
+            event = loader.get_event()
+            count += 1
+            if count > most:
+                raise _refused(event, f"at most {most} values", "more")
+            yield event
     finally:
         loader.dispose()
 

@@ -24,7 +24,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from condattest.errors import PolicyInvalid
+from condattest.errors import Malformed, PolicyInvalid
+from condattest.formats import publish, statement
 from condattest.model.artifact import PackageFile
 from condattest.model.channel import Channel
 from condattest.model.evidence import Evidence
@@ -61,6 +62,8 @@ class Pins:
         if not here:
             expected = ", ".join(str(rule.channel) for rule in named)
             return Finding.of(Code.IDENTITY_PINNED, file, field="channel", expected=expected, found=channel)
+        # Who built it, say, is another question than who published it.
+        evidence = [each for each in evidence if _publishes(each)]
         if any(_holds(rule, each) for rule in here for each in evidence):
             return None
         expected = " or ".join(f"{identity(signer)}, {signer.issuer}" for rule in here for signer in rule.signers)
@@ -108,6 +111,13 @@ def _beyond_rule(rule: Mapping[str, Any], where: str) -> Iterator[str]:
 def _known(document: type[PolicyDocument] | type[RuleDocument]) -> set[str]:
     """The keys that a policy knows; others are told as such by its reader."""
     return {field.alias or name for name, field in document.model_fields.items()}
+
+
+def _publishes(evidence: Evidence) -> bool:
+    try:
+        return statement.parse(evidence.payload_type, evidence.payload).predicate_type == publish.PREDICATE_TYPE
+    except Malformed:
+        return False
 
 
 def _holds(rule: Rule, evidence: Evidence) -> bool:
