@@ -39,7 +39,7 @@ force_option = click.option("--force", is_flag=True, help="Replace a file that i
 @click.option(
     "--lock",
     type=_FILE,
-    help="A lock file: pin who signed each of its packages, in FILE.attest.toml, for verify --lock-identities.",
+    help="A lock file: pin who signed each of its packages, in FILE.attest.toml; for verify --lock-identities.",
 )
 @click.option("--policy", "existing", type=_FILE, help="The policy to extend.")
 @click.option("--accept", is_flag=True, help="Apply changes that allow more signers than before.")

@@ -44,26 +44,32 @@ def told_of(
         locked: Whether an earlier state may be held.
 
     Returns:
-        None where they agree, PATCH-SUPERSEDED with an earlier state, PATCH-HELD otherwise.
+        None where they agree or there is no record, PATCH-SUPERSEDED with an earlier state, PATCH-HELD otherwise.
 
     Raises:
         Malformed: The history is not what it should be.
         Unavailable, LocalFailure: It could not be read.
     """
-    other = disagreements(held, asked.record)
-    if not other:
+    record = asked.record
+    other = () if record is None else disagreements(held, record)
+    if record is None or not other:
         return None
     where = f"{chain.subdir}/{asked.artifact.file}"
     keys = ", ".join(other)
-    for generation, record in _earlier(asked, chain, newest, revoked, where) if locked else ():
-        if not disagreements(held, record):
+    for generation, state in _earlier(record, asked, chain, newest, revoked, where) if locked else ():
+        if not disagreements(held, state):
             since = "as built" if generation is None else f"generation {generation}"
             return Finding.of(Code.PATCH_SUPERSEDED, where, keys=keys, held=since)
     return Finding.of(Code.PATCH_HELD, where, keys=keys)
 
 
 def _earlier(
-    asked: Asked, chain: Chain, newest: Generation, revoked: frozenset[Sha256], where: str
+    record: Mapping[str, Any],
+    asked: Asked,
+    chain: Chain,
+    newest: Generation,
+    revoked: frozenset[Sha256],
+    where: str,
 ) -> Iterator[tuple[int | None, Mapping[str, Any]]]:
     """Each state before the one that is served, newest first, with its generation; None for the record as built."""
     listed = _entry(asked, chain, newest)
@@ -71,7 +77,6 @@ def _earlier(
         return
     place, entry = listed
     log = (*chain.log(newest), newest.payload)
-    record = asked.record
     digest = record_digest(record, where=where)
     at = next((at for at in reversed(range(len(entry.history))) if entry.history[at][1] == digest), -1)
     for index in range(at, -1, -1):
@@ -84,7 +89,7 @@ def _earlier(
         found = record_digest(record, where=where)
         if found != before[1]:
             raise Malformed(Finding.of(Code.PATCH_RECORD, where, expected=before[1], found=found))
-        if before[0] is None or chain.generation(before[0]).payload not in revoked:
+        if before[0] is None or log[before[0] - 1] not in revoked:
             yield before[0], record
 
 
