@@ -44,6 +44,7 @@ FOREIGN = {
     "httpx": ("transport/", "cli/", "proxy/"),
     "pydantic": ("policy/",),
     "tomlkit": ("policy/",),
+    "yaml": ("formats/strict_yaml.py",),
     "rich": ("reports/", "cli/"),
     "click": ("cli/",),
     "conda": ("conda_plugin.py",),

@@ -65,12 +65,13 @@ class Code(StrEnum):
     BIND_NAME = "BIND-NAME", _E, "the statement names another package file"
     BIND_DIGEST = "BIND-DIGEST", _E, "the statement is about other bytes"
     BIND_METADATA = "BIND-METADATA", _E, "the package's own metadata does not agree with its file name or place"
-    BIND_NO_DIGEST = "BIND-NO-DIGEST", _E, "the index record has no sha256 to bind to"
+    BIND_NO_DIGEST = "BIND-NO-DIGEST", _E, "the index record, or the list, has no sha256 to bind to"
     SUBDIR_UNCHECKED = (
         "SUBDIR-UNCHECKED",
         _N,
         "without the archive, its own subdir was not compared",
     )
+    BIND_INSTALLED = "BIND-INSTALLED", _E, "an installed package is not recorded well enough to be verified"
     BIND_AMBIGUOUS = "BIND-AMBIGUOUS", _E, "the index lists the same file more than once"
 
     CHANNEL_MISMATCH = "CHANNEL-MISMATCH", _E, "the statement was made for another channel"
@@ -86,6 +87,8 @@ class Code(StrEnum):
     IDENTITY_CERTIFICATE = "IDENTITY-CERTIFICATE", _E, "the certificate's identity claims are missing or contradictory"
     IDENTITY_PUBLIC_KEY = "IDENTITY-PUBLIC-KEY", _E, "the bundle is signed by a bare key, which names nobody"
     IDENTITY_NOT_REQUIRED = "IDENTITY-NOT-REQUIRED", _U, "the signer is authentic, but nobody was required"
+    IDENTITY_PINNED = "IDENTITY-PINNED", _E, "the package is not signed by whom the lock file's identities pin"
+    IDENTITY_UNPINNED = "IDENTITY-UNPINNED", _N, "the lock file's identities say nothing of the package"
     IDENTITY_REVOKED = "IDENTITY-REVOKED", _E, "the policy revokes this digest or signer"
 
     SIDECAR_FIELD = "SIDECAR-FIELD", _E, "attestations_sha256 is not 64 lowercase hex digits"
@@ -121,6 +124,7 @@ class Code(StrEnum):
     PATCH_REPLACED = "PATCH-REPLACED", _E, "another archive took the name of one that the generations list"
     PATCH_UNATTRIBUTED = "PATCH-UNATTRIBUTED", _E, "a record is served with a change that no generation explains"
     PATCH_STRIPPED = "PATCH-STRIPPED", _E, "a record is served without a change that a generation made"
+    PATCH_SUPERSEDED = "PATCH-SUPERSEDED", _N, "the record that is held is an earlier state of the channel's"
     PATCH_HELD = "PATCH-HELD", _E, "the record that a client holds is not the one that the channel serves"
     PATCH_KEY = "PATCH-KEY", _E, "a patch changes a key that the policy does not allow to be patched"
     PATCH_REPLAY = "PATCH-REPLAY", _E, "the instructions do not give what is served"
