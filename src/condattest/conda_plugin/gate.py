@@ -62,10 +62,10 @@ def before_link(link_precs: Sequence[Any]) -> None:
     if gate is None or not link_precs:
         return
     packages = [_unpacked(prec) for prec in link_precs]
+    told = set(map(id, _answers.values()))
     answers = with_cache(packages, _known, lambda wanted: _judge(gate, wanted))
-    # What was reported after the solve is not reported twice.
-    news = [answer for answer in answers if _known(answer.wanted) is not answer or gate.mode is Mode.REQUIRE]
-    _conclude(gate, news)
+    # What was told after the solve is not told twice; what was refused there never came here.
+    _conclude(gate, [answer for answer in answers if id(answer) not in told])
 
 
 def doctor(prefix: str, *, verbose: bool) -> None:

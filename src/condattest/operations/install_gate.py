@@ -215,7 +215,7 @@ def _about_these_bytes(answer: Answer, wanted: Wanted) -> Answer:
 def _look(package: Unpacked) -> tuple[Wanted, Finding | None]:
     """Hash the archive, and compare what was extracted with it; the package by its own bytes, and what is wrong."""
     wanted = package.wanted
-    if package.archive is None or not os.path.lexists(package.archive):
+    if package.archive is None or not os.path.lexists(package.archive) or package.archive.is_dir():
         return wanted, Finding.of(Code.ARCHIVE_GONE, package.folder, expected=wanted)
     try:
         file = PackageFile.parse(package.archive.name)
