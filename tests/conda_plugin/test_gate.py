@@ -3,41 +3,14 @@
 import hashlib
 import json
 import shutil
-from types import SimpleNamespace
 
 import pytest
 
 from condattest.model.channel import Channel
-from condattest.sandbox import Sandbox
-from tests import channels, conda_installs
+from tests import channels, conda_installs, patched_channel
 from tests.conda_installs import Conda, policy
-from tests.rehearsal import a_package, signed
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory):
-    """A channel in the sandbox's hands, over HTTP."""
-    python = conda_installs.conda_python()
-    folder, box = tmp_path_factory.mktemp("served"), Sandbox()
-    with channels.served(folder) as url:
-        home = Channel(f"{url}/channel")
-        packages = conda_installs.make_channel(folder / "channel", home, folder / "built", box, python)
-        # The record, and with it the attestation, is about other bytes than those that are served.
-        other = a_package(folder / "other", "tampered", payload=b"something else\n")
-        shutil.copy(other, folder / "channel" / "noarch" / other.name)
-        yield SimpleNamespace(python=python, box=box, root=folder / "channel", url=home.url, packages=packages)
-
-
-@pytest.fixture(params=["rattler", "classic"])
-def conda(request, served, tmp_path):
-    if (
-        request.param == "rattler"
-        and conda_installs.run_python(served.python, "import conda_rattler_solver").returncode
-    ):
-        pytest.skip("conda-rattler-solver is not there")
-    made = Conda(served.python, tmp_path / "home", request.param, served.box)
-    made.configure("require", policy(served.url))
-    return made
+from tests.patched_channel import TEAMS, World, fix
+from tests.rehearsal import a_package, artifact_of, signed
 
 
 def at(served, *what):
@@ -80,40 +53,40 @@ def test_an_archive_that_is_not_its_record_is_refused(conda, served):
     assert conda.installed("env") == set()
 
 
-def test_an_explicit_list_is_judged_before_linking(conda, served, tmp_path):
+def test_an_explicit_list_is_judged_before_linking(one_conda, served, tmp_path):
     """A list passes no solver: the digest in it is only what its author wrote."""
-    done = conda.create("bad", "--file", explicit(served, tmp_path, "words"))
+    done = one_conda.create("bad", "--file", explicit(served, tmp_path, "words"))
     assert done.returncode == 1
     assert "MISSING-ATTESTATION" in done.stderr
-    assert conda.installed("bad") == set()
+    assert one_conda.installed("bad") == set()
     for digest in ("sha256", "md5"):
-        done = conda.create(f"good-{digest}", "--file", explicit(served, tmp_path, "letters", digest=digest))
+        done = one_conda.create(f"good-{digest}", "--file", explicit(served, tmp_path, "letters", digest=digest))
         assert done.returncode == 0, done.stderr
-        assert conda.installed(f"good-{digest}") == {"letters"}
+        assert one_conda.installed(f"good-{digest}") == {"letters"}
 
 
-def test_a_package_file_is_judged_before_linking(conda, served, tmp_path):
+def test_a_package_file_is_judged_before_linking(one_conda, served, tmp_path):
     """Somebody sends a file."""
     alone = tmp_path / "alone"
     alone.mkdir()
     bare = shutil.copy(served.packages["letters"], alone)
-    done = conda.create("bad", bare)
+    done = one_conda.create("bad", bare)
     assert done.returncode == 1
     assert "MISSING-ATTESTATION" in done.stderr
-    assert conda.installed("bad") == set()
+    assert one_conda.installed("bad") == set()
     signed(alone / served.packages["letters"].name, channel=Channel(served.url), by=served.box)
-    done = conda.create("good", bare)
+    done = one_conda.create("good", bare)
     assert done.returncode == 0, done.stderr
-    assert conda.installed("good") == {"letters"}
+    assert one_conda.installed("good") == {"letters"}
 
 
-def test_disabled_safety_checks_do_not_disable_the_gate(conda, served, tmp_path):
+def test_disabled_safety_checks_do_not_disable_the_gate(one_conda, served, tmp_path):
     """Conda then calls no action's `verify`."""
-    conda.environment["CONDA_SAFETY_CHECKS"] = "disabled"
-    done = conda.create("bad", "--file", explicit(served, tmp_path, "words"))
+    one_conda.environment["CONDA_SAFETY_CHECKS"] = "disabled"
+    done = one_conda.create("bad", "--file", explicit(served, tmp_path, "words"))
     assert done.returncode == 1
     assert "MISSING-ATTESTATION" in done.stderr
-    assert conda.installed("bad") == set()
+    assert one_conda.installed("bad") == set()
 
 
 def test_report_warns_and_installs(conda, served, tmp_path):
@@ -128,36 +101,36 @@ def test_report_warns_and_installs(conda, served, tmp_path):
     assert "MISSING-ATTESTATION" in done.stderr
 
 
-def test_extracted_files_that_were_changed_are_refused(conda, served):
+def test_extracted_files_that_were_changed_are_refused(one_conda, served):
     """Whoever may write to the package cache changes what conda links from, or adds a script that it runs."""
-    assert conda.create("env", *at(served, "letters")).returncode == 0
-    [payload] = conda.packages.glob("letters-*/share/letters/payload.txt")
+    assert one_conda.create("env", *at(served, "letters")).returncode == 0
+    [payload] = one_conda.packages.glob("letters-*/share/letters/payload.txt")
     payload.write_bytes(payload.read_bytes().replace(b"Hello", b"Hullo"))
-    done = conda.create("again", *at(served, "letters"))
+    done = one_conda.create("again", *at(served, "letters"))
     assert done.returncode == 1
     assert "ARCHIVE-EXTRACTED" in done.stderr
-    assert conda.installed("again") == set()
+    assert one_conda.installed("again") == set()
 
 
-def test_an_archive_in_the_cache_that_was_changed_is_refused(conda, served):
+def test_an_archive_in_the_cache_that_was_changed_is_refused(one_conda, served):
     """The cache has an archive of the right name, and a record that says that all is well."""
-    assert conda.create("env", *at(served, "letters")).returncode == 0
-    [archive] = conda.packages.glob("letters-*.conda")
+    assert one_conda.create("env", *at(served, "letters")).returncode == 0
+    [archive] = one_conda.packages.glob("letters-*.conda")
     archive.write_bytes(archive.read_bytes() + b"\0")
-    done = conda.create("again", *at(served, "letters"))
+    done = one_conda.create("again", *at(served, "letters"))
     assert done.returncode == 1
     assert "BIND-DIGEST" in done.stderr
-    assert conda.installed("again") == set()
+    assert one_conda.installed("again") == set()
 
 
-def test_extracted_files_without_their_archive_are_refused(conda, served):
-    assert conda.create("env", *at(served, "letters")).returncode == 0
-    [archive] = conda.packages.glob("letters-*.conda")
+def test_extracted_files_without_their_archive_are_refused(one_conda, served):
+    assert one_conda.create("env", *at(served, "letters")).returncode == 0
+    [archive] = one_conda.packages.glob("letters-*.conda")
     archive.unlink()
-    done = conda.create("again", *at(served, "letters"))
+    done = one_conda.create("again", *at(served, "letters"))
     assert done.returncode == 1
     assert "ARCHIVE-GONE" in done.stderr, done.stderr
-    assert conda.installed("again") == set()
+    assert one_conda.installed("again") == set()
 
 
 def test_offline_with_a_warm_cache_works(conda, served):
@@ -167,17 +140,58 @@ def test_offline_with_a_warm_cache_works(conda, served):
     assert conda.installed("again") == {"letters", "numbers"}
 
 
-def test_offline_with_a_cold_cache_is_refused(conda, served):
-    assert conda.create("env", *at(served, "numbers")).returncode == 0
-    shutil.rmtree(conda.home / "cache")
-    done = conda.create("again", "--offline", *at(served, "numbers"))
+def test_offline_with_a_cold_cache_is_refused(one_conda, served):
+    assert one_conda.create("env", *at(served, "numbers")).returncode == 0
+    shutil.rmtree(one_conda.home / "cache")
+    done = one_conda.create("again", "--offline", *at(served, "numbers"))
     assert done.returncode == 1
     assert "NET-OFFLINE" in done.stderr
 
 
-def test_json_has_the_findings(conda, served):
-    done = conda.create("env", "--json", *at(served, "words"))
+def test_json_has_the_findings(one_conda, served):
+    done = one_conda.create("env", "--json", *at(served, "words"))
     assert done.returncode == 1
     error = json.loads(done.stdout or done.stderr)
     assert error["exception_name"] == "PackagesRefused"
     assert [each["code"] for each in error["findings"]] == ["MISSING-ATTESTATION"]
+
+
+@pytest.fixture
+def patched(served, tmp_path):
+    """A channel whose patches are attested, on a mirror, and the conda that is set up for it."""
+    root = tmp_path / "served" / "patched"
+    packages = [a_package(tmp_path / "built", name) for name in ("numbers", "letters")]
+    channels.put(root, "noarch", *packages)
+    world = World(root)
+    world.index()
+    world.index(fix(constrains=["zlib"]))
+    assert world.attest().new
+    with channels.served(root.parent) as url:
+        yield world, f"{url}/patched", [artifact_of(package).sha256 for package in packages]
+
+
+@pytest.mark.parametrize("solver", ["rattler", "classic"])
+def test_a_patch_that_was_stripped_is_refused(patched, served, tmp_path, solver):
+    """A mirror takes a hotfix away: the archive is what it was, and the solver knows less."""
+    if solver == "rattler" and conda_installs.run_python(served.python, "import conda_rattler_solver").returncode:
+        pytest.skip("conda-rattler-solver is not there")
+    world, url, digests = patched
+    home = patched_channel.CHANNEL
+    conda = Conda(served.python, tmp_path / "home", solver, world.box)
+    conda.configure(
+        "require",
+        f'version = 1\n{conda_installs.signer(TEAMS[0])}[[rule]]\nchannel = "{home}"\npackage = "*"\n'
+        f'signers = ["us"]\nbaseline = {json.dumps(digests)}\n'
+        f'[[patch]]\nchannel = "{home}"\nsigners = ["us"]\nmax-age = "3650d"\n'
+        f'[[channel]]\nurl = "{home}"\nmirrors = ["{url}"]\n',
+    )
+    install = ("--channel", url, "--override-channels", "numbers")
+    done = conda.create("env", *install)
+    assert done.returncode == 0, done.stderr
+    assert conda.installed("env") == {"numbers"}
+    world.index(fix())
+    conda.run("clean", "--index-cache", "--yes")
+    done = conda.create("again", *install)
+    assert done.returncode == 1
+    assert "PATCH-STRIPPED" in done.stderr, done.stderr
+    assert conda.installed("again") == set()
