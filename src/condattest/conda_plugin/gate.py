@@ -49,7 +49,7 @@ def after_solve(link_precs: Sequence[Any]) -> None:
     if gate is None:
         return
     answers = _judge(gate, [_solved(prec) for prec in link_precs])
-    _conclude(gate, answers)
+    _conclude(gate, answers, len(answers))
 
 
 def before_link(link_precs: Sequence[Any]) -> None:
@@ -62,10 +62,11 @@ def before_link(link_precs: Sequence[Any]) -> None:
     if gate is None or not link_precs:
         return
     packages = [_unpacked(prec) for prec in link_precs]
-    told = set(map(id, _answers.values()))
+    told = {id(answer): answer for answer in _answers.values()}
     answers = with_cache(packages, _known, lambda wanted: _judge(gate, wanted))
-    # What was told after the solve is not told twice; what was refused there never came here.
-    _conclude(gate, [answer for answer in answers if id(answer) not in told])
+    # What was told after the solve is not told twice; a refusal is always one.
+    refusals = refused(answers) if gate.mode is Mode.REQUIRE else []
+    _conclude(gate, refusals or [answer for answer in answers if id(answer) not in told], len(answers))
 
 
 def doctor(prefix: str, *, verbose: bool) -> None:
@@ -116,12 +117,12 @@ def _for_conda(call: Callable[[], Any]) -> Any:
         raise CondaError(f"condattest: {plain(error, lines=True)}{plain(hint, lines=True)}") from None
 
 
-def _conclude(gate: Gate, answers: Sequence[Answer]) -> None:
+def _conclude(gate: Gate, answers: Sequence[Answer], total: int) -> None:
     bad = refused(answers)
     if bad and gate.mode is Mode.REQUIRE:
-        raise PackagesRefused(bad, len(answers))
+        raise PackagesRefused(bad, total)
     if bad:
-        sys.stderr.write(f"\n{install.told(bad, len(answers), install.REPORTED)}\n")
+        sys.stderr.write(f"\n{install.told(bad, total, install.REPORTED)}\n")
     for answer in answers:
         if isinstance(answer.verdict, Accepted):
             for note in answer.verdict.notes:
