@@ -18,6 +18,8 @@ class Reader:
     def __call__(self, url, limit):
         return f"{self.name} {url}".encode()
 
+    fresh = __call__
+
     def conditional(self, url, limit, *, etag=None, last_modified=None):
         return Fetched(f"{self.name} {url}".encode(), etag)
 
@@ -32,6 +34,7 @@ def test_a_channel_is_asked_under_the_url_that_has_its_credentials():
     private, public = Reader("private"), Reader("public")
     with Routed({"https://h.example/c": Route("https://h.example/t/TOKEN/c", private)}, public) as source:
         assert source("https://h.example/c/noarch/x", 9) == b"private https://h.example/t/TOKEN/c/noarch/x"
+        assert source.fresh("https://h.example/c/x", 9) == b"private https://h.example/t/TOKEN/c/x"
         assert source.stream("https://h.example/c/y", 9) == ("private", "https://h.example/t/TOKEN/c/y")
         assert source.conditional("https://h.example/c/z", 9, etag="e").etag == "e"
         for other in ("https://h.example/cc/x", "https://h.example/c", "https://evil.example/c/x"):
@@ -74,7 +77,7 @@ def folder(tmp_path):
 def test_a_channel_in_a_folder_is_read(folder):
     with Folders([folder.as_uri()], Reader("else")) as source:
         url = f"{folder.as_uri()}/noarch/x"
-        assert source(url, 5) == b"bytes"
+        assert source(url, 5) == source.fresh(url, 5) == b"bytes"
         with source.stream(url, 5) as parts:
             assert b"".join(parts) == b"bytes"
         assert source("https://h.example/x", 9) == b"else https://h.example/x"

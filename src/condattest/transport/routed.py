@@ -47,6 +47,11 @@ class Routed:
         assert isinstance(answer, Fetched)  # noqa: S101 - nothing was asked on condition
         return answer.body
 
+    def fresh(self, url: str, limit: int) -> bytes:
+        """Return the body of a URL past the caches on the way; raises as `Fetcher` does."""
+        at, by = self._route(url)
+        return by.fresh(at, limit)
+
     def conditional(
         self, url: str, limit: int, *, etag: str | None = None, last_modified: str | None = None
     ) -> Fetched | NotModified:
@@ -94,12 +99,12 @@ class Folders:
     def __call__(self, url: str, limit: int) -> bytes:
         """Return the bytes of a URL; raises as `Fetcher` does."""
         path = self._path(url)
-        if path is None:
-            return self._otherwise(url, limit)
-        with _as_fetched(url):
-            if path.is_file() and path.stat().st_size > limit:
-                raise TooLarge(url, f"more than {limit} bytes")
-            return files.read_bounded(path, limit)
+        return self._otherwise(url, limit) if path is None else _bytes(url, path, limit)
+
+    def fresh(self, url: str, limit: int) -> bytes:
+        """The same; a folder is always as it is."""
+        path = self._path(url)
+        return self._otherwise.fresh(url, limit) if path is None else _bytes(url, path, limit)
 
     def stream(self, url: str, limit: int) -> AbstractContextManager[Iterator[bytes]]:
         """Yield the parts of a body as they come; raises as `Fetcher` does."""
@@ -127,6 +132,13 @@ class Folders:
                     raise Unavailable(url, "it is outside of the channel's folder")
                 return path
         return None
+
+
+def _bytes(url: str, path: Path, limit: int) -> bytes:
+    with _as_fetched(url):
+        if path.is_file() and path.stat().st_size > limit:
+            raise TooLarge(url, f"more than {limit} bytes")
+        return files.read_bounded(path, limit)
 
 
 @contextmanager
