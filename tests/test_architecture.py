@@ -37,7 +37,7 @@ FOREIGN = {
     "sigstore_models": ("signatures/", "sandbox/"),
     "rfc3161_client": ("signatures/", "sandbox/"),
     "tuf": ("signatures/",),
-    "requests": ("signatures/",),
+    "requests": ("signatures/", "conda_plugin/"),
     "in_toto_attestation": ("formats/statement.py",),
     "google": ("formats/statement.py",),
     "conda_package_streaming": ("formats/", "sandbox/packages.py"),
@@ -47,9 +47,9 @@ FOREIGN = {
     "yaml": ("formats/strict_yaml.py",),
     "rich": ("reports/", "cli/"),
     "click": ("cli/",),
-    "conda": ("conda_plugin.py",),
+    "conda": ("conda_plugin/",),
 }
-CLOCK_READERS = ("cli/", "proxy/", "conda_plugin.py", "sandbox/")
+CLOCK_READERS = ("cli/", "proxy/", "conda_plugin/", "sandbox/")
 VAGUE = {"utils", "util", "helpers", "helper", "base", "manager", "common", "misc"}
 
 

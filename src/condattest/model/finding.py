@@ -169,6 +169,9 @@ class Code(StrEnum):
 
     ARCHIVE_PARTLY_READ = "ARCHIVE-PARTLY-READ", _N, "only the first metadata of a large .tar.bz2 was read"
 
+    ARCHIVE_EXTRACTED = "ARCHIVE-EXTRACTED", _E, "the extracted files are not those of the archive"
+    ARCHIVE_GONE = "ARCHIVE-GONE", _U, "the archive that the extracted files came from is gone, so nothing proves them"
+
     NET_UNAVAILABLE = "NET-UNAVAILABLE", _U, "something could not be fetched"
     NET_NOT_FOUND = "NET-NOT-FOUND", _U, "something that is advertised was not found"
     NET_LIMIT = "NET-LIMIT", _U, "an answer was larger or slower than allowed"

@@ -40,6 +40,8 @@ _ADVICE: Final = {
     Code.SIDECAR_HASHED: "restore the file from a backup; condattest index makes a lost copy again where it can",
     Code.PUBLISH_BYTES: "build it with a new build number: published files keep their bytes, unless you --replace them",
     Code.PUBLISH_STALE: "run your indexer, and then: condattest index CHANNEL",
+    Code.ARCHIVE_EXTRACTED: "remove that package's folder from the package cache, and install again",
+    Code.ARCHIVE_GONE: "remove that folder from the package cache, and install again: the package is then downloaded",
     Code.ROLLBACK: "ask the channel why an older state is served; condattest doctor shows where the state is kept",
 }
 

@@ -70,6 +70,8 @@ class Fetcher:
         longest_wait: See `first_wait`. `Retry-After` outranks both, up to 30 seconds.
         headers: By origin (`https://host`), headers that only this origin gets, such as `Authorization`.
         ssl_context: Whom to trust; by default `SSL_CERT_FILE`, `SSL_CERT_DIR` or certifi, as httpx does.
+        proxies: Proxies by what they are for: `http`, `https`, `all`, or `https://host`; the environment's are used
+            for what is not named.
     """
 
     def __init__(
@@ -85,6 +87,7 @@ class Fetcher:
         longest_wait: float = 4.0,
         headers: Mapping[str, Mapping[str, str]] | None = None,
         ssl_context: ssl.SSLContext | None = None,
+        proxies: Mapping[str, str] | None = None,
     ) -> None:
         self._offline = offline
         self._deadline = deadline
@@ -94,7 +97,8 @@ class Fetcher:
         self._longest_wait = longest_wait
         self._timeout = httpx.Timeout(connect=connect, read=read, write=read, pool=deadline)
         self._headers = _by_origin(headers or {})
-        self._ssl_context = ssl_context
+        self._verify: ssl.SSLContext | bool = True if ssl_context is None else ssl_context
+        self._proxies = dict(proxies or {})
         self._lock = threading.Lock()
         self._client: httpx.Client | None = None
 
@@ -273,14 +277,20 @@ class Fetcher:
             return self._client
 
     def _new_client(self) -> httpx.Client:
+        limits = httpx.Limits(max_connections=64, max_keepalive_connections=32, keepalive_expiry=30.0)
         try:
+            mounts = {
+                at if "://" in at else f"{at}://": httpx.HTTPTransport(proxy=proxy, verify=self._verify, limits=limits)
+                for at, proxy in self._proxies.items()
+            }
             return wire.guard(
                 httpx.Client(
                     headers={"user-agent": USER_AGENT, "accept-encoding": "identity"},
                     cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
                     timeout=self._timeout,
-                    limits=httpx.Limits(max_connections=64, max_keepalive_connections=32, keepalive_expiry=30.0),
-                    verify=True if self._ssl_context is None else self._ssl_context,
+                    limits=limits,
+                    verify=self._verify,
+                    mounts=mounts,
                     follow_redirects=False,
                 )
             )
