@@ -45,6 +45,7 @@ FOREIGN = {
     "pydantic": ("policy/",),
     "tomlkit": ("policy/",),
     "rich": ("reports/", "cli/"),
+    "jinja2": ("reports/",),
     "click": ("cli/",),
     "conda": ("conda_plugin.py",),
 }
