@@ -55,6 +55,7 @@ def _environment() -> Environment:
         loader=PackageLoader("condattest.reports", _FOLDER),
         autoescape=True,
         undefined=StrictUndefined,
+        keep_trailing_newline=True,
         trim_blocks=True,
         lstrip_blocks=True,
     )

@@ -6,6 +6,7 @@ characters, since a comment on GitHub may have 65,536.
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from typing import Final, TextIO
 
 from condattest.model.audit import STATUSES, Audit
@@ -16,12 +17,13 @@ from condattest.reports.plain import short
 from condattest.reports.sentences import advice, sentence
 
 LIMIT: Final = 60_000
-"""How many characters a report has at the most."""
+"""How many characters a report has at the most: each of its seven tables has `_ROOM`."""
 FINDINGS: Final = 25
 SIGNERS: Final = 10
 GENERATIONS: Final = 10
 SUBDIRS: Final = 40
 _TEXT: Final = 160
+_ROOM: Final = 8_000
 _SAFE: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 -/.=,")
 
 
@@ -41,11 +43,7 @@ def text(audit: Audit) -> str:
         _patches(audit),
         _signers(figures),
     ]
-    shown = ""
-    for section in sections:
-        # A section is taken whole or left out with a word, so that no table ends in the middle of a row.
-        shown += section if len(shown) + len(section) < LIMIT else "A part of the report is too long for here.\n\n"
-    return shown
+    return "".join(sections)
 
 
 def code(value: object, limit: int = _TEXT) -> str:
@@ -61,8 +59,11 @@ def _reference(character: str) -> str:
 
 
 def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [headings, ["---"] * len(headings), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines) + "\n"
+    """A table of as many rows as there is room for; those that are left out are counted."""
+    written = [f"| {' | '.join(line)} |\n" for line in (headings, ["---"] * len(headings), *rows)]
+    sizes = list(accumulate(map(len, written)))
+    fitting = sum(size <= _ROOM for size in sizes)
+    return "".join(written[:fitting]) + "\n" + _rest(len(written) - fitting, "further row")
 
 
 def _head(audit: Audit) -> str:
@@ -101,9 +102,9 @@ def _rest(count: int, noun: str) -> str:
 def _checks(audit: Audit) -> str:
     rows = [
         [
-            check.name if check.found or not check.ran else f"{check.name}",
+            check.name,
             words.check_result(check) if check.ran and not check.found else f"**{words.check_result(check)}**",
-            f"{words.check_meaning(check)}{': ' if check.reason else ''}{code(check.reason)}",
+            f"{words.check_meaning(check)}{': ' if check.reason else ''}{code(check.reason, 80)}",
         ]
         for check in audit.checks
     ]
