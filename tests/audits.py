@@ -17,7 +17,9 @@ CHANNEL = "https://conda.example/channel"
 # Every code appears once there are as many rejected packages as there are codes.
 _FAULTS = [code for code in Code if code.severity == "error" and check_of(code) != "unattested"]
 _DOUBTS = [code for code in Code if code.severity == "unknown"]
-_REMARKS = [code for code in Code if code.severity in ("warning", "note") and check_of(code) != "unattested"]
+_REMARKS = [
+    code for code in Code if code.severity in ("warning", "note") and check_of(code) not in ("unattested", "downgrade")
+]
 _KINDS: tuple[Status, ...] = (*["accepted"] * 13, *["unattested"] * 4, "rejected", "undecided", "accepted")
 
 HOSTILE = (

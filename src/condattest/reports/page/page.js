@@ -102,7 +102,7 @@
     const part = rows.slice(start, start + data.page);
     find("rows").replaceChildren(...part.map(shown));
     const here = data.rows.length < data.whole ? `; of ${data.whole.toLocaleString("en")}, the ${data.rows.length.toLocaleString("en")} worst are here` : "";
-    const range = rows.length ? `${(start + 1).toLocaleString("en")} to ${(start + part.length).toLocaleString("en")} of ` : "";
+    const range = pages > 1 ? `${(start + 1).toLocaleString("en")} to ${(start + part.length).toLocaleString("en")} of ` : "";
     find("count").textContent = range + many(rows.length, "package") + (state.key === null ? ", worst first" : "") + here;
     find("pages").hidden = pages === 1;
     find("page").textContent = `page ${state.page + 1} of ${pages}`;
