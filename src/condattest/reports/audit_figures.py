@@ -123,7 +123,7 @@ class Figures:
                 if len(self.signers) >= SIGNERS:
                     self.other_signers += 1
                     continue
-                who, issuer = short(signature.identity, _IDENTITY), short(signature.issuer, _IDENTITY)
+                who, issuer = named(signature.identity), short(signature.issuer, _IDENTITY)
                 known = self.signers[key] = Signed(who, issuer, signature.at, signature.at)
             known.first, known.last = min(known.first, signature.at), max(known.last, signature.at)
             if key not in counted:
@@ -134,6 +134,11 @@ class Figures:
 def _key(identity: str, issuer: str) -> str:
     key = f"{identity}\n{issuer}"
     return key if len(key) <= _IDENTITY else hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def named(identity: str) -> str:
+    """An identity as it is shown: cut where it is long, and never blank."""
+    return short(identity, _IDENTITY) or "(empty)"
 
 
 def uploaded(package: Audited) -> date | None:

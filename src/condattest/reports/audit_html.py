@@ -9,19 +9,22 @@ import base64
 import hashlib
 import json
 from importlib import resources
-from typing import Any, Final, TextIO
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from condattest.model.audit import Audit
 from condattest.reports import audit_page
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 _FOLDER: Final = "page"
 
 
 def write(audit: Audit, out: TextIO) -> None:
     """Write the page, piece by piece."""
+    # Jinja takes a tenth of a second to load, which the other formats are spared.
+    from markupsafe import Markup
+
     style, script = _own("page.css"), _own("page.js")
     policy = (
         f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
@@ -50,7 +53,9 @@ def embedded(value: Any) -> str:
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def _environment() -> Environment:
+def _environment() -> "Environment":
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
     environment = Environment(
         loader=PackageLoader("condattest.reports", _FOLDER),
         autoescape=True,

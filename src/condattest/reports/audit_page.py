@@ -13,7 +13,7 @@ from condattest.model.audit import STATUSES, Audit, Audited, Patched
 from condattest.model.finding import Code, Finding
 from condattest.reports import audit_charts as charts
 from condattest.reports import audit_words as words
-from condattest.reports.audit_figures import CHANGES, Figures, Found, rank, worst_packages
+from condattest.reports.audit_figures import CHANGES, Figures, Found, named, rank, worst_packages
 from condattest.reports.documents import time
 from condattest.reports.plain import short
 from condattest.reports.sentences import advice, sentence
@@ -99,7 +99,7 @@ def _row(package: Audited) -> dict[str, Any]:
     """One package; findings are code and sentence."""
     worst_first = sorted(package.findings, key=lambda finding: rank(finding.code))
     signatures = sorted(package.signatures, key=lambda signature: signature.at)
-    who = list(dict.fromkeys(short(signature.identity, words.LINE) for signature in signatures))
+    who = list(dict.fromkeys(named(signature.identity) for signature in signatures))
     return {
         "status": package.status,
         "subdir": short(package.subdir, 40),
