@@ -46,6 +46,7 @@ FOREIGN = {
     "tomlkit": ("policy/",),
     "yaml": ("formats/strict_yaml.py",),
     "rich": ("reports/", "cli/"),
+    "jinja2": ("reports/",),
     "click": ("cli/",),
     "conda": ("conda_plugin/",),
 }
