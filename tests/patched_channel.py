@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from condattest.errors import Malformed
-from condattest.model.artifact import PackageFile
+from condattest.model.artifact import PackageFile, Sha256
 from condattest.model.channel import Channel
 from condattest.operations import patch_attest, patch_blame, patch_inputs, patch_verify
 from condattest.operations.patch_chain import Chain
@@ -55,10 +55,12 @@ _INDEXED: dict[object, dict[str, bytes]] = {}
 
 @dataclass
 class World:
-    """A channel, its indexer, and its teams; `now` is when they sign."""
+    """A channel, its indexer, and its teams; `now` is when they sign, `void` what its readers and authors revoke."""
 
     root: Path
     now: datetime = START
+    void: frozenset[Sha256] = frozenset()
+    trusted: tuple[str, ...] = TEAMS
     box: Sandbox = field(default_factory=sandbox)
 
     @property
@@ -66,13 +68,13 @@ class World:
         return trust()
 
     def authority(self, *teams, threshold=1) -> Authority:
-        signers = tuple(GitHubSigner(name=team, repository=team) for team in teams or TEAMS)
+        signers = tuple(GitHubSigner(name=team, repository=team) for team in teams or self.trusted)
         rule = PatchRule(name="rule", channel=CHANNEL, signers=signers, max_age=DAY, threshold=threshold)
         return Authority(rule, trust().sha256)
 
     def chain(self, subdir="noarch", *teams, threshold=1, role="author") -> Chain:
         origin = StoreOrigin(Directory(self.root))
-        return Chain(origin, CHANNEL, subdir, role, self.authority(*teams, threshold=threshold), [trust()])
+        return Chain(origin, CHANNEL, subdir, role, self.authority(*teams, threshold=threshold), [trust()], self.void)
 
     def index(self, instructions=None, subdir="noarch"):
         """Index as an operator does, with instructions that the indexer finds on disk.
@@ -119,6 +121,16 @@ class World:
 
     def verify(self, **how):
         return [finding.code for finding in patch_verify.verify(self.chain(), self.inputs(), **how).findings]
+
+    def payload(self, number):
+        """The payload of a generation, whoever is trusted."""
+        return self.chain("noarch", *TEAMS).generation(number).payload
+
+    def entry(self, name=NAME):
+        """The newest entry of a file."""
+        chain = self.chain("noarch", *TEAMS)
+        file = PackageFile.parse(name)
+        return chain.shard(file.name, chain.map(chain.newest())[file.name]).files["packages.conda", name]
 
     def patches(self, suffix):
         return sorted((self.root / "noarch" / "patches").glob(f"*{suffix}"))

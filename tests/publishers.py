@@ -14,7 +14,7 @@ from typing import Any
 
 from condattest.model.channel import Channel
 from condattest.operations import index as indexing
-from condattest.operations import publish
+from condattest.operations import publish, publish_plan
 from condattest.operations.admission import Terms
 from condattest.signatures.trust_root import TrustRoot
 from condattest.transport.store import open_store
@@ -46,7 +46,19 @@ def publish_all(place: str, packages: list[str], root: Path, bundles: list[Path]
     """Publish as `condattest publish` does; any problem is this process's exit code 1."""
     store = open_store(place)
     anybody = Terms(trust=TrustRoot.from_file(root), policy=None, channel=CHANNEL)
-    plans = publish.plan(packages, store, anybody, bundles=bundles or ())
+    plans = publish_plan.plan(packages, store, anybody, bundles=bundles or ())
+    outcomes, _ = publish.publish(plans, store, anybody)
+    problems = [each.problem for each in outcomes if each.problem is not None]
+    if problems:
+        print(*map(repr, problems), file=sys.stderr)
+        sys.exit(1)
+
+
+def replace_all(place: str, packages: list[str], root: Path) -> None:
+    """Publish as `condattest publish --replace` does."""
+    store = open_store(place)
+    anybody = Terms(trust=TrustRoot.from_file(root), policy=None, channel=CHANNEL)
+    plans = publish_plan.plan(packages, store, anybody, replacing=True)
     outcomes, _ = publish.publish(plans, store, anybody)
     problems = [each.problem for each in outcomes if each.problem is not None]
     if problems:
@@ -130,7 +142,7 @@ def _count_changes(steps: _Steps, folder: str) -> None:
 def _count_requests(steps: _Steps) -> None:
     from condattest.transport.objects import Objects
 
-    for name in ("create", "create_from", "replace", "delete"):
+    for name in ("create", "create_from", "replace", "replace_from", "delete"):
         method = getattr(Objects, name)
 
         def counted(self, *arguments, method=method):

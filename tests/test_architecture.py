@@ -37,18 +37,20 @@ FOREIGN = {
     "sigstore_models": ("signatures/", "sandbox/"),
     "rfc3161_client": ("signatures/", "sandbox/"),
     "tuf": ("signatures/",),
-    "requests": ("signatures/",),
+    "requests": ("signatures/", "conda_plugin/"),
     "in_toto_attestation": ("formats/statement.py",),
     "google": ("formats/statement.py",),
     "conda_package_streaming": ("formats/", "sandbox/packages.py"),
     "httpx": ("transport/", "cli/", "proxy/"),
     "pydantic": ("policy/",),
     "tomlkit": ("policy/",),
+    "yaml": ("formats/strict_yaml.py",),
     "rich": ("reports/", "cli/"),
+    "jinja2": ("reports/",),
     "click": ("cli/",),
-    "conda": ("conda_plugin.py",),
+    "conda": ("conda_plugin/",),
 }
-CLOCK_READERS = ("cli/", "proxy/", "conda_plugin.py", "sandbox/")
+CLOCK_READERS = ("cli/", "proxy/", "conda_plugin/", "sandbox/")
 VAGUE = {"utils", "util", "helpers", "helper", "base", "manager", "common", "misc"}
 
 

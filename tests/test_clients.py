@@ -18,7 +18,7 @@ import rattler
 from rattler import sigstore
 
 from condattest.model.channel import Channel
-from condattest.operations import index, publish
+from condattest.operations import index, publish, publish_plan
 from condattest.operations.admission import Terms
 from condattest.policy import rules
 from condattest.sandbox import Sandbox
@@ -63,7 +63,7 @@ def make(tmp_path, url, box, indexer, python=sys.executable):
     trust = TrustRoot.from_json(box.trusted_root_json().encode(), name="sandbox")
     terms = Terms(trust=trust, policy=rules.for_repository(REPOSITORY), channel=home)
     store = Directory(root)
-    plans = publish.plan(list(map(str, packages)), store, terms)
+    plans = publish_plan.plan(list(map(str, packages)), store, terms)
     outcomes, _ = publish.publish(plans, store, terms)
     assert [(each.listed, each.problem) for each in outcomes] == [(True, None)] * 2
     assert [report.findings for report in index.check(store)] == [()]

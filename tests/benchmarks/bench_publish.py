@@ -15,7 +15,7 @@ import msgspec
 from condattest.formats import compression
 from condattest.formats import sidecar as sidecars
 from condattest.model.channel import Channel
-from condattest.operations import index, publish
+from condattest.operations import index, publish, publish_plan
 from condattest.operations.admission import Terms
 from condattest.policy import rules
 from condattest.sandbox import Sandbox, github
@@ -121,7 +121,7 @@ class _Channel:
         bundle.write_bytes(self.box.sign_statement(payload, github(REPOSITORY), rekor=1 + signer % 2, tsa=signer > 0))
         store = Directory(self.root)
         began = time.perf_counter()
-        plans = publish.plan([f"noarch/{self.package.name}"], store, self.terms, bundles=[bundle])
+        plans = publish_plan.plan([f"noarch/{self.package.name}"], store, self.terms, bundles=[bundle])
         [outcome], _ = publish.publish(plans, store, self.terms)
         took = time.perf_counter() - began
         if not outcome.listed or outcome.problem is not None:

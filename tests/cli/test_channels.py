@@ -2,12 +2,14 @@
 
 import json
 import shutil
+import tomllib
 
 import pytest
 
 from condattest.sandbox import github
 from tests import channels
 from tests.operations.test_publish import files
+from tests.publishers import digest_of
 from tests.rehearsal import CHANNEL, REPOSITORY, a_package, attacker, sandbox, signed
 
 NAME = "numbers-1.0-0.conda"
@@ -85,6 +87,39 @@ class TestPublish:
         if extra == ("--json",):
             assert ran.json["totals"] == {"packages": 2, "refused": 1}
             assert [bool(each["findings"]) for each in ran.json["results"]] == [False, True]
+
+    def test_another_package_of_the_same_name_takes_its_place_if_that_is_said(self, operator, tmp_path):
+        assert operator("publish", f"dist/{NAME}", "--to", "channel", *OURS).code == 0
+        other = a_package(tmp_path / "other", payload=b"other")
+        signed(other)
+        before, old = files(tmp_path / "channel"), digest_of(tmp_path / "dist" / NAME)
+        for how in ({}, {"env": {"CONDATTEST_REPLACE": "1", "CONDATTEST_REPLACING": "1"}}):
+            ran = operator("publish", other, "--to", "channel", *OURS, **how)
+            assert ran.code == 1
+            assert "PUBLISH-BYTES" in ran.out
+        line = f'[revoked]\nsha256 = ["{old}"]'
+        ran = operator("publish", other, "--to", "channel", *OURS, "--replace", "--dry-run")
+        assert ran.code == 0
+        assert "to replace" in ran.out
+        assert line in ran.out
+        assert files(tmp_path / "channel") == before
+        ran = operator("publish", other, "--to", "channel", *OURS, "--replace", "--json")
+        [result] = ran.json["results"]
+        assert (ran.code, result["uploaded"], result["replaced"], result["stale"]) == (0, True, old, True)
+        assert result["revoke"] == {"sha256": [old], "toml": line}
+        assert tomllib.loads(line)["revoked"]["sha256"] == [old]
+        assert "PUBLISH-STALE" in ran.err
+        assert "hint: run your indexer" in ran.err
+        ran = operator("publish", other, "--to", "channel", *OURS, "--replace")
+        assert (ran.code, line in ran.out, "lists other bytes" in ran.out) == (0, True, True)
+        channels.conda_index(tmp_path / "channel")
+        assert operator("index", "channel").code == 0
+        assert operator("index", "channel", "--check").code == 0
+
+    def test_an_upload_replaces_nothing(self, operator):
+        ran = operator("publish", f"dist/{NAME}", "--to", "https://prefix.dev/me", "--any-signer", "--replace")
+        assert ran.code == 2
+        assert "--replace" in ran.err
 
     def test_without_anybody_required_it_is_usage(self, operator):
         ran = operator("publish", f"dist/{NAME}", "--to", "channel")

@@ -11,7 +11,7 @@ from condattest.transport.store import open_store
 from tests import channels
 from tests.operations.test_publish import files
 from tests.patched_channel import CHANGES, CHANNEL, NAME, START, TEAMS, fix, trust
-from tests.rehearsal import REPOSITORY
+from tests.rehearsal import REPOSITORY, a_package
 
 SUBDIR = ("--subdir", "noarch")
 OURS = (*SUBDIR, "--channel", CHANNEL.url)
@@ -113,6 +113,31 @@ class TestAttest:
         assert author("--instructions", tmp_path / "patches-1-0.tar.bz2").code == 0
         assert "PATCH-REPLAY" in author().err
 
+    def test_a_generation_that_is_voided_is_followed_by_one_that_says_its_changes_anew(self, author, world):
+        assert author().code == 0
+        world.index(fix(depends=["python >=3.9"]))
+        payload = author("--json").json["results"][0]["payloadSha256"]
+        assert "nothing changed" in author().out
+        [result] = author("--json", "--void", payload).json["results"]
+        assert (result["generation"], result["previous"], result["changed"]) == (3, payload, [f"packages.conda/{NAME}"])
+        ran = author("--void", "x")
+        assert (ran.code, "--void" in ran.err) == (2, True)
+
+    def test_another_archive_is_refused_until_it_is_said_to_be_a_replacement(self, author, world, tmp_path):
+        assert author().code == 0
+        other = a_package(tmp_path / "new", "numbers", payload=b"other", depends=["python"])
+        channels.put(world.root, "noarch", other)
+        world.index()
+        ran = author()
+        assert ran.code == 1
+        assert "PATCH-REPLACED" in ran.err
+        assert "--replaced" in ran.err
+        assert "generation 2 signed" in author("--replaced", NAME).out
+        assert "nothing changed" in author("--replaced", NAME).out
+        for wrong in ("numbers", "nowhere-1.0-0.conda"):
+            ran = author("--replaced", wrong)
+            assert (ran.code, "--replaced" in ran.err) == (2, True)
+
     def test_a_heartbeat_that_is_not_due(self, author):
         author()
         assert "nothing changed" in author("--refresh-after", "7d").out
@@ -204,6 +229,20 @@ class TestAttest:
 
 
 class TestLog:
+    def test_a_revoked_generation_keeps_its_place(self, reader, history, tmp_path):
+        (tmp_path / "policy.toml").write_text(policy(more=f'[revoked]\npatch = ["{history.payload(2)}"]'))
+        who = ("--policy", tmp_path / "policy.toml")
+        ran = reader("log", who=who)
+        assert (ran.code, ran.out.count("revoked")) == (0, 1)
+        document = reader("log", "--json", who=who).json
+        assert [each["void"] for each in document["results"]] == [False, True, False]
+        assert reader("blame", NAME, who=who).code == 0
+        (tmp_path / "policy.toml").write_text(policy(more=f'[revoked]\npatch = ["{history.payload(3)}"]'))
+        for verb in (("log",), ("blame", NAME), ("verify",)):
+            ran = reader(*verb, who=who)
+            assert ran.code == 1
+            assert "IDENTITY-REVOKED" in ran.out
+
     def test_it_lists_generations(self, reader):
         ran = reader("log")
         assert ran.code == 0, ran.err

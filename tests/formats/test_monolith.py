@@ -84,6 +84,20 @@ class TestOneRecord:
         assert found.before == {CONDA: HEAD}
         assert applied(found.data, {CONDA: None}).data is found.data
 
+    @pytest.mark.parametrize("sha256", [OTHER, None, 5, "x"])
+    def test_a_record_of_other_bytes_names_no_sidecar(self, sha256):
+        """A package that was replaced under its name: the old record must not vouch with the new sidecar."""
+        about = {CONDA: HEAD}
+        record = {**RECORD, "sha256": sha256, FIELD: OTHER}
+        found = monolith.apply(compact(index(record)), Changes({CONDA: HEAD}, {}, about), where="index")
+        assert found.data == compact(index({key: value for key, value in record.items() if key != FIELD}))
+        assert (found.stale, found.present, found.before) == ({CONDA}, {CONDA}, {CONDA: OTHER})
+        again = monolith.apply(found.data, Changes({CONDA: HEAD}, {}, about), where="index")
+        assert (again.data is found.data, again.stale) == (True, {CONDA})
+        right = monolith.apply(compact(index({**record, "sha256": HEAD})), Changes({CONDA: HEAD}, {}, about), where="x")
+        assert right.data == compact(index({**record, "sha256": HEAD, FIELD: HEAD}))
+        assert right.stale == frozenset()
+
     def test_a_file_that_is_not_listed_changes_nothing(self):
         data = compact(index(RECORD))
         found = applied(data, {BZIP2: HEAD})

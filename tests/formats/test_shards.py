@@ -85,6 +85,19 @@ class TestOneRecord:
         assert found.data is data
         assert (found.present, found.changed, found.before) == ({CONDA}, set(), {CONDA: HEAD})
 
+    @pytest.mark.parametrize("sha256", [bytes(32), str(OTHER), None, 5])
+    def test_a_record_of_other_bytes_names_no_sidecar(self, sha256):
+        changes = Changes({CONDA: HEAD}, {}, {CONDA: HEAD})
+        found = shards.apply(shard({"sha256": sha256, FIELD: str(OTHER)}), changes, where="x")
+        assert found.data == shard({"sha256": sha256})
+        assert (found.stale, found.before) == ({CONDA}, {CONDA: OTHER})
+        again = shards.apply(found.data, changes, where="x")
+        assert (again.data is found.data, again.stale) == (True, {CONDA})
+        for right in (str(HEAD), bytes.fromhex(HEAD)):
+            found = shards.apply(shard({"sha256": right}), changes, where="x")
+            assert found.stale == frozenset()
+            assert opened(found.data)["packages.conda"][str(CONDA)][FIELD] in {HEAD, bytes.fromhex(HEAD)}
+
     def test_a_file_that_is_not_listed_changes_nothing(self):
         data = shard(RECORD)
         assert applied(data, {BZIP2: HEAD}) == Applied(data, frozenset(), frozenset(), {})

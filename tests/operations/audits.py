@@ -30,6 +30,9 @@ class Counted:
             self.fail(path)
         return self.inner.read(path, limit)
 
+    def read_fresh(self, path, limit):
+        return self.read(path, limit)
+
     def stream(self, path, limit):
         return self.inner.stream(path, limit)
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests import channels
-from tests.rehearsal import a_package
+from tests.rehearsal import a_package, signed
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +28,12 @@ def channel(_made, tmp_path) -> Path:
     """
     shutil.copytree(_made.packages, tmp_path / "packages")
     return Path(shutil.copytree(_made.root, tmp_path / "channel"))
+
+
+@pytest.fixture
+def package(tmp_path):
+    """A package that the channel has, at its place of origin, with a bundle beside it."""
+    package = tmp_path / "packages" / "numbers-1.0-0.conda"
+    made = package if package.exists() else a_package(tmp_path / "packages", subdir="noarch")
+    signed(made)
+    return made

@@ -88,6 +88,21 @@ def test_a_package_that_is_not_listed_and_a_record_without_digest_are_refused():
         assert caught.value.finding.code is code
 
 
+@pytest.mark.parametrize(("key", "value"), [("name", "y"), ("version", "9"), ("build", "1"), ("subdir", "linux-64")])
+def test_a_record_that_claims_to_be_another_package_is_refused(key, value):
+    """An index that offers a vulnerable, properly attested package under the name of a wanted one."""
+    said = {"name": "x", "version": "0", "build": "0", "subdir": "noarch", "sha256": "a" * 64}
+    for record, sound in ((said, True), ({**said, key: value}, False), ({**said, key: None}, False)):
+        document = {"packages": {}, "packages.conda": {"x-0-0.conda": record}}
+        indexes = Indexes(Server({f"{BASE}/repodata.json": json.dumps(document).encode()}))
+        if sound:
+            assert indexes.record(CHANNEL, "noarch", FILES[0]).sha256 == "a" * 64
+        else:
+            with pytest.raises(Malformed) as caught:
+                indexes.record(CHANNEL, "noarch", FILES[0])
+            assert caught.value.finding.code is Code.BIND_METADATA
+
+
 def test_the_compressed_monolith_comes_before_the_plain_one():
     files = {f"{BASE}/repodata.json": b"plain"}
     assert monolith(BASE, Server(files)) == (f"{BASE}/repodata.json", b"plain")

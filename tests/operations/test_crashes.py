@@ -15,6 +15,7 @@ import pytest
 from condattest.formats import monolith, sidecar
 from condattest.model.artifact import Sha256
 from condattest.operations import index, index_views, publish
+from condattest.operations.sidecars import about
 from condattest.sandbox import github
 from condattest.transport.directory import Directory
 from condattest.transport.store import open_store
@@ -105,6 +106,30 @@ class TestKilled:
             publishers.publish_all(str(killed), packages, root)
             assert lasting(killed) == expected, step
             readable(Directory(killed), "noarch")
+
+    def test_replacing(self, attested, tmp_path, root):
+        """A reader has the old state, the new one, or archive and record of two, which it rejects."""
+        for file in attested.glob("noarch/*.zst"):
+            file.unlink()  # That every file of an index is edited, whatever happens, is for the test above.
+        other = a_package(tmp_path / "other", "numbers", payload=b"other", subdir="noarch")
+        signed(other)
+        old, new = publishers.digest_of(attested / "noarch" / NAME), publishers.digest_of(other)
+        whole = Path(shutil.copytree(attested, tmp_path / "whole"))
+        publishers.replace_all(str(whole), [str(other)], root)
+        expected = lasting(whole)
+        for step, killed in self.every_point(attested, tmp_path, publishers.replace_all, [str(other)], root):
+            readable(Directory(killed), "noarch")
+            assert publishers.digest_of(killed / "noarch" / NAME) in (old, new), step
+            record = channels.record(killed, "noarch", NAME)
+            assert record["sha256"] == old
+            named = record.get("attestations_sha256")
+            if named is not None:
+                data = (killed / "noarch" / f"{NAME}.sigs.{named}").read_bytes()
+                assert about(sidecar.parse(data, where="x").bundles, old), step
+            current = sidecar.parse((killed / "noarch" / f"{NAME}.sigs").read_bytes(), where="x").bundles
+            assert about(current, old) != about(current, new), step
+            publishers.replace_all(str(killed), [str(other)], root)
+            assert lasting(killed) == expected, step
 
     def test_indexing(self, attested, tmp_path):
         channels.conda_index(attested)

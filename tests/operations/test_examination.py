@@ -104,7 +104,10 @@ def test_what_is_about_other_bytes_is_told_and_does_not_count(folder, made):
     ours, theirs = put(folder, bundles[0], mutable=True), put(folder, other)
     state = examined(folder, sha256, ours)
     assert (state.others, state.versions, state.expected) == ((theirs,), (ours,), ours)
-    assert codes(state) == [Code.SIDECAR_OTHER]
+    assert codes(state) == []  # What a replaced file was: it is kept, and nothing leads to it.
+    assert codes(examined(folder, sha256, theirs, ours)) == [Code.SIDECAR_OTHER]
+    put(folder, other, mutable=True)
+    assert Code.SIDECAR_OTHER in codes(examined(folder, sha256, ours))
 
 
 def test_a_sidecar_that_holds_this_one_too_is_about_these_bytes(folder, made):

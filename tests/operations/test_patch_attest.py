@@ -20,7 +20,7 @@ from condattest.transport.store import open_store
 from tests import channels, publishers
 from tests.operations.test_publish import files
 from tests.patch_authors import attest_all
-from tests.patched_channel import CHANGES, NAME, TEAMS, World, fix, refused, trust
+from tests.patched_channel import CHANGES, FILE, NAME, TEAMS, World, fix, refused, trust
 from tests.rehearsal import a_package
 
 LAST = CHANGES[-1]
@@ -113,8 +113,12 @@ class TestAttesting:
             history.root, "noarch", a_package(tmp_path / "new", "numbers", payload=b"other", depends=["python"])
         )
         history.index({"packages.conda": {}})
-        made = history.attest()
+        before = files(history.root)
+        refused(history.attest, Code.PATCH_REPLACED)
+        assert files(history.root) == before
+        made = history.attest(replaced=frozenset({FILE}))
         assert set(made.changed) == {("packages.conda", NAME)}
+        assert not history.attest(replaced=frozenset({FILE})).new
         assert history.blame().sha256 == publishers.digest_of(history.root / "noarch" / NAME)
         assert history.verify() == []
 

@@ -127,7 +127,7 @@ def test_a_replaced_archive_is_blamed_for_its_own_changes_alone(history, tmp_pat
     other = a_package(tmp_path / "new", "numbers", payload=b"other", depends=["python"])
     channels.put(history.root, "noarch", other)
     history.index(fix(license="GPL"))
-    history.attest()
+    history.attest(replaced=frozenset({FILE}))
     blamed = history.blame()
     assert (blamed.sha256, [line.key for line in blamed.lines]) == (digest_of(other), ["license"])
     assert [generation.said.generation for generation in blamed.generations] == [4]

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from condattest.errors import Unavailable
 from condattest.model.artifact import Sha256
 from condattest.model.channel import Channel
 from condattest.model.finding import Code
@@ -18,7 +19,7 @@ from condattest.sandbox import github
 from condattest.transport.fetch import Fetcher
 from condattest.transport.file_memory import FileMemory
 from tests import channels
-from tests.patched_channel import CHANNEL, NAME, TEAMS, World, fix
+from tests.patched_channel import CHANNEL, FILE, NAME, TEAMS, World, fix
 from tests.rehearsal import a_package, artifact_of, payload_for
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -44,17 +45,20 @@ class Installer:
         entry = ChannelEntry(url=CHANNEL, mirrors=(Channel(self.url),))
         return Policy(source="p", rules=(self.rule,), patches=patches, channels=(entry,), revoked=self.revoked)
 
-    def verdict(self, name=NAME, *, memory=None, patches="policy", rules=None, bundle=None, **patch):
+    def verdict(
+        self, name=NAME, *, target=None, reader=lambda fetcher: fetcher, memory=None, patches="policy", rules=None,
+        bundle=None, **patch,
+    ):  # fmt: skip
         rule = replace(self.patch, **patch)
         question = Question(
             policy=self.policy(*([rule] if rules is None else rules)),
             patches=patches,
             bundles=() if bundle is None else (bundle,),
         )
-        parsed = [targets.parse(f"{self.url}/noarch/{name}")]
+        parsed = [targets.parse(str(target or f"{self.url}/noarch/{name}"))]
         with Fetcher(attempts=1, deadline=5) as fetcher:
             [answer] = verify(
-                parsed, question, trust=self.world.trust, fetcher=fetcher, now=self.world.now, memory=memory
+                parsed, question, trust=self.world.trust, fetcher=reader(fetcher), now=self.world.now, memory=memory
             )
         return answer.verdict
 
@@ -191,6 +195,27 @@ class TestRejected:
         installer.revoked = Revoked(patch=frozenset({payload}))
         assert installer.code() is Code.IDENTITY_REVOKED
 
+    def test_after_a_revoked_generation_the_author_goes_on(self, installer):
+        """A stolen key made a patch: what it says stays rejected, and what the author says next is accepted."""
+        publish(installer.world, fix(depends=["evil"]), TEAMS[2])
+        assert installer.notes(memory=installer.memory) == []  # Who does not know yet that it was stolen.
+        installer.revoked = Revoked(patch=frozenset({installer.world.payload(2)}))
+        installer.world.void, installer.world.trusted = installer.revoked.patch, TEAMS[:2]
+        kept = (installer.world.root / "noarch" / "repodata.json").read_bytes()
+        assert installer.code() is Code.IDENTITY_REVOKED
+        publish(installer.world, fix(depends=["python >=3"]), TEAMS[1])
+        assert installer.notes(memory=installer.memory) == []
+        # The index as the thief had it is not what it was within index-lag: nobody vouches for it.
+        edited(installer.world, lambda records: records.update(json.loads(kept)["packages.conda"]))
+        assert installer.code() is Code.PATCH_UNATTRIBUTED
+
+    def test_what_a_revoked_generation_changed_last_though_the_author_went_on_after_it(self, installer):
+        publish(installer.world, fix(depends=["evil"]), TEAMS[2])
+        publish(installer.world, fix(depends=["evil"]) | {"remove": ["letters-1.0-0.conda"]}, TEAMS[1])
+        installer.revoked = Revoked(patch=frozenset({installer.world.payload(2)}))
+        assert installer.code() is Code.IDENTITY_REVOKED
+        assert installer.notes("words-1.0-0.conda") == []
+
     def test_an_older_generation_than_this_machine_has_seen(self, installer):
         kept = (installer.world.root / "noarch" / "repodata.json").read_bytes()
         publish(installer.world, fix(depends=["python >=3.9"]), TEAMS[1])
@@ -217,6 +242,122 @@ def _as_built(world):
     record = document["packages.conda"]["letters-1.0-0.conda"]
     sidecar = next(world.root.glob("noarch/letters-1.0-0.conda.sigs.*")).name.rpartition(".")[2]
     return {**record, "attestations_sha256": sidecar}
+
+
+class TestWithoutARecord:
+    """A file or a digest: nothing says what a solver read, but what was removed or replaced is known."""
+
+    @pytest.fixture
+    def local(self, installer, tmp_path):
+        """Packages with their sidecars, as somebody has downloaded them."""
+        for path in (installer.world.root / "noarch").glob("*.conda*"):
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+        # The channel is asked where it is served: its mirror vouches for nothing.
+        provenance = Channel(installer.url)
+        return lambda name=NAME: {"target": tmp_path / name, "provenance": provenance}
+
+    def test_a_file_that_is_listed_or_never_patched_is_accepted_with_a_note(self, installer, local):
+        for name in (NAME, "words-1.0-0.conda"):
+            assert Code.PATCH_NOT_JUDGED in installer.notes(**local(name))
+
+    def test_a_file_that_was_removed(self, installer, local):
+        publish(installer.world, REMOVED)
+        assert installer.code(**local("letters-1.0-0.conda")) is Code.PATCH_REMOVED
+        assert installer.notes(**local("letters-1.0-0.conda"), patches="off") is not None
+        assert Code.PATCH_REPORTED in installer.notes(**local("letters-1.0-0.conda"), patches="report")
+
+    def test_another_archive_than_the_one_that_is_listed(self, installer, local, tmp_path):
+        """An archive that its publisher signed and replaced: its own signature still stands."""
+        world = installer.world
+        other = a_package(tmp_path / "other", "numbers", payload=b"other", depends=["python"])
+        channels.put(world.root, "noarch", other)
+        world.index(fix(depends=["python >=3"]))
+        world.attest(replaced=frozenset({FILE}))
+        assert installer.code(**local()) is Code.PATCH_RECORD
+
+    def test_a_stale_chain_and_one_that_cannot_be_had(self, installer, local):
+        patches = installer.world.root / "noarch" / "patches"
+        installer.world.now += 8 * DAY
+        assert installer.code(**local()) is Code.FRESH_STALE
+        installer.world.now -= 8 * DAY
+        (patches / "1.sigs").unlink()
+        assert isinstance(installer.verdict(**local()), Undecided)
+        (patches / "head.json").unlink()
+        assert installer.code(**local()) is Code.PATCH_NONE
+
+    def test_a_digest_alone(self, installer, local):
+        target = artifact_of(local()["target"])
+        how = local() | {"target": target, "bundle": local()["target"].with_name(f"{NAME}.sigs")}
+        assert Code.PATCH_NOT_JUDGED in installer.notes(**how)
+
+
+class Cached:
+    """A cache on the way that keeps `head.json` as it once was, unless it is asked for what is there now."""
+
+    def __init__(self, fetcher, head: bytes) -> None:
+        self.fetcher, self.head, self.asked = fetcher, head, 0
+        self.stream = fetcher.stream
+
+    def __call__(self, url, limit):
+        return self.head if url.endswith("/head.json") else self.fetcher(url, limit)
+
+    def fresh(self, url, limit):
+        assert url.endswith("/head.json")
+        self.asked += 1
+        return self.fetcher.fresh(url, limit)
+
+
+class TestASecondLook:
+    """The index is newer than the hint: whoever is rejected by an old head would be accepted by the new one."""
+
+    @pytest.fixture
+    def stale(self, installer):
+        caches = []
+
+        def reader(fetcher):
+            caches.append(Cached(fetcher, b'{"generation": 1}'))
+            return caches[-1]
+
+        return reader, caches
+
+    def test_an_index_that_is_ahead_of_a_cached_head(self, installer, stale):
+        reader, caches = stale
+        publish(installer.world, fix(depends=["python >=3.9"]), TEAMS[1])
+        assert installer.notes(reader=reader, memory=installer.memory) == []
+        # What was seen at the second look is what is remembered: the old head is no rollback to be told of, either.
+        assert installer.notes(reader=reader, memory=installer.memory) == []
+        assert [cache.asked for cache in caches] == [1, 1]
+
+    def test_what_the_old_head_accepts_is_asked_once(self, installer, stale):
+        reader, caches = stale
+        assert installer.notes(reader=reader) == []
+        assert [cache.asked for cache in caches] == [0]
+
+    def test_what_the_new_head_does_not_explain_is_rejected(self, installer, stale):
+        reader, caches = stale
+        publish(installer.world, fix(depends=["python >=3.9"]), TEAMS[1])
+        edited(installer.world, lambda records: records[NAME].update(depends=["evil"]))
+        assert installer.code(reader=reader) is Code.PATCH_UNATTRIBUTED
+        assert [cache.asked for cache in caches] == [1]
+
+    def test_a_removal_that_was_taken_back(self, installer, stale):
+        reader, _ = stale
+        publish(installer.world, fix(depends=["python >=3"]) | {"remove": ["letters-1.0-0.conda"]})
+        publish(installer.world, fix(depends=["python >=3"]))
+        assert installer.notes("letters-1.0-0.conda", reader=lambda each: Cached(each, b'{"generation": 2}')) == []
+        assert installer.notes("letters-1.0-0.conda", reader=reader) == []
+
+    def test_a_head_that_is_stale_for_good_stays_rejected(self, installer):
+        installer.world.now += 8 * DAY
+        assert installer.code(reader=lambda each: Cached(each, b'{"generation": 1}')) is Code.FRESH_STALE
+
+    def test_a_second_look_that_fails_leaves_the_first_outcome(self, installer):
+        class Broken(Cached):
+            def fresh(self, url, limit):
+                raise Unavailable(url, "no")
+
+        edited(installer.world, lambda records: records[NAME].update(depends=["evil"]))
+        assert installer.code(reader=lambda each: Broken(each, b'{"generation": 1}')) is Code.PATCH_UNATTRIBUTED
 
 
 class TestUndecided:

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from condattest.errors import Offline
 from condattest.model.artifact import Artifact, PackageFile, Sha256
 from condattest.model.channel import Channel
 from condattest.model.finding import Code, Finding
@@ -23,11 +24,13 @@ MIRROR = Channel("https://mirror.example/patched")
 POLICY = Policy(source="p", patches=(RULE,), channels=(ChannelEntry(url=CHANNEL, mirrors=(MIRROR,)),))
 
 
-def judged(verdict=ACCEPTED, demand="policy", *, channel=CHANNEL, policy=POLICY, record=None, artifact=ARTIFACT):
+def judged(
+    verdict=ACCEPTED, demand="policy", *, channel=CHANNEL, policy=POLICY, record=None, artifact=ARTIFACT, index=None
+):
     """The channel cannot be reached: whatever has to ask it is undecided."""
     with Fetcher(offline=True) as fetcher:
         return with_patches(
-            verdict, demand, channel, artifact, record, None,
+            verdict, demand, channel, artifact, record, index,
             policy=policy, trust=trust(), roots={}, fetcher=fetcher, memory=NoMemory(), now=START,
         )  # fmt: skip
 
@@ -55,11 +58,20 @@ def test_without_a_rule_only_require_minds():
     assert [finding.code for finding in verdict.findings] == [Code.POLICY_NO_PATCH_RULE]
 
 
-def test_without_a_record_it_is_said_that_nothing_was_judged():
-    for artifact in (ARTIFACT, Artifact(ARTIFACT.file, ARTIFACT.sha256)):
-        verdict = judged(artifact=artifact, record=None if artifact is ARTIFACT else {"name": "numbers"})
+@pytest.mark.parametrize("index", [None, {}, {"subdir": 7}, {"subdir": "../evil"}])
+def test_where_nobody_says_a_subdir_it_is_said_that_nothing_was_judged(index):
+    for record in (None, {"name": "numbers"}):
+        verdict = judged(artifact=Artifact(ARTIFACT.file, ARTIFACT.sha256), record=record, index=index)
         assert isinstance(verdict, Accepted)
         assert [note.code for note in verdict.notes] == [Code.PATCH_NOT_JUDGED]
+
+
+def test_without_a_record_the_generations_are_asked_all_the_same():
+    """That the package was removed is told by them alone; without the network nobody knows."""
+    with pytest.raises(Offline):
+        judged()
+    with pytest.raises(Offline):
+        judged(artifact=Artifact(ARTIFACT.file, ARTIFACT.sha256), index={"subdir": "noarch"})
 
 
 def test_a_rule_that_names_nobody_allows_nobody():

@@ -1,7 +1,7 @@
 """Generations over any history of an index: each state can be told again from its record as built, and none is lost."""
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from hypothesis import given, settings
@@ -47,7 +47,7 @@ class Kept:
             record = applied(record, state.changed, where="x")
         return record
 
-    def add(self, as_built, served) -> Built:
+    def add(self, as_built, served, void=frozenset(), replaced=frozenset()) -> Built:
         before = None
         if self.built:
             last = self.built[-1]
@@ -60,8 +60,9 @@ class Kept:
                 shards=self.map(last),
                 shard=self.shard,
                 value=self.value,
+                void=void,
             )
-        built = build(as_built, served, before)
+        built = build(as_built, served, before, replaced)
         for name, data in built.files.items():
             assert name.partition(".")[0] == hashlib.sha256(data).hexdigest()
             self.files[name] = data
@@ -199,6 +200,32 @@ def test_a_generation_that_changes_nothing_has_an_empty_delta_and_the_same_map(h
     assert again.map == kept.built[-2].map
 
 
+@settings(max_examples=100, deadline=None)
+@given(histories, built_records, st.sets(st.integers(1, 5)))
+def test_nothing_is_left_that_a_revoked_generation_changed_last(history, records, void):
+    kept = Kept()
+    for step in history:
+        kept.add(*documents(step, records))
+    as_built, served = documents(history[-1], records)
+    before = kept.entries(kept.built[-1])
+    void = frozenset(void & set(range(1, len(history) + 1)))
+    built = kept.add(as_built, served, void)
+    entries = kept.entries(built)
+    there = {place: record for place, _, record in records_of(as_built)}
+    assert before.keys() <= entries.keys()
+    assert built.changed.keys() == {place for place, entry in before.items() if place in there and entry.newest in void}
+    for place, entry in entries.items():
+        if place not in there:
+            assert replace(entry, changed={}) == replace(before[place], changed={})
+            continue
+        assert entry.newest not in void
+        # It is what it was, and can be told from the record as built by what is left.
+        assert (entry.served, entry.as_built) == (before[place].served, before[place].as_built)
+        record = kept.value(place, entry, there[place])
+        assert entry.served is None or record_digest(record, where="x") == entry.served
+    assert kept.add(as_built, served, void).changed == {}
+
+
 NUMBERS = ("packages.conda", "numbers-1.0-0.conda")
 RECORD = {"name": "numbers", "depends": ["a"], "sha256": DIGESTS[0]}
 
@@ -234,6 +261,19 @@ def test_an_archive_that_is_replaced_begins_a_history_of_its_own():
     assert (entry.sha256, entry.as_built, entry.served, entry.history) == (DIGESTS[1], digest, digest, ((2, digest),))
     assert built.listed == {NUMBERS}
     assert kept.add(index(other), index(other)).changed == {}
+
+
+def test_a_replaced_file_is_listed_if_that_is_asked_for():
+    """The old archive is another one's from now on, even if neither was ever patched."""
+    kept = Kept()
+    kept.add(index(), index())
+    other = RECORD | {"sha256": DIGESTS[1]}
+    built = kept.add(index(other), index(other), replaced={NUMBERS[1], "nowhere-1.0-0.conda"})
+    [entry] = kept.entries(built).values()
+    assert (entry.sha256, entry.history) == (DIGESTS[1], ((2, record_digest(other, where="x")),))
+    assert (built.replaced, built.listed) == ({}, {NUMBERS})
+    assert kept.add(index(other), index(other), replaced={NUMBERS[1]}).changed == {}
+    assert kept.add(index(), index()).replaced == {NUMBERS: (DIGESTS[1], DIGESTS[0])}
 
 
 def test_a_record_as_built_that_changes_without_its_archive_is_refused():

@@ -14,7 +14,8 @@ from condattest.model.finding import Code, Finding
 from condattest.operations.admission import Offer
 from condattest.operations.index import SubdirReport
 from condattest.operations.mirror import Mirrored
-from condattest.operations.publish import Plan, Published
+from condattest.operations.publish import Published
+from condattest.operations.publish_plan import Plan
 from condattest.policy.admit import Admitted
 from condattest.reports import publishing
 from condattest.sandbox import github
@@ -27,6 +28,7 @@ EVIDENCE = authenticate(sandbox().sign_statement(b"{}", github(REPOSITORY)), tru
 ADMITTED = Offer("dist/x\x1b[2J.json", b"{}", Admitted(EVIDENCE, "https://example.org/kind", None))
 FINDING = Finding.of(Code.CHANNEL_MISMATCH, "x", expected="a\x1b[2J", found="b")
 REFUSED = Offer("y", b"{}", FINDING)
+OTHER = Sha256("7" * 64)
 ORPHAN = Finding.of(Code.INDEX_ORPHAN, "noarch/x")
 FULL = LocalFailure("disk full\x1b[2J", hint="make room")
 
@@ -100,6 +102,21 @@ def test_what_was_published_is_shown_with_every_problem():
     assert "make room" in text
     assert "CHANNEL-MISMATCH" in text
     assert "noarch/repodata.json: 1 record changed" in text
+
+
+def test_what_was_replaced_is_shown_with_the_lines_that_revoke_it():
+    plan = a_plan(replacing=True, replaces=OTHER, former=(OTHER,))
+    line = f'[revoked]\nsha256 = ["{OTHER}"]'
+    assert line in shown(publishing.show_plans, [plan])
+    assert publishing.plans([plan])["results"][0]["revoke"] == {"sha256": [OTHER], "toml": line}
+    done = Published(plan=plan, uploaded=True, sidecar=DIGEST, appended=1, stale=True)
+    text = shown(publishing.show_published, [done], {})
+    assert "replaced" in text
+    assert "lists other bytes" in text
+    assert line in text
+    # What is still there must not be revoked.
+    assert line not in shown(publishing.show_published, [Published(plan=plan, problem=FULL)], {})
+    assert line not in shown(publishing.show_plans, [replace(plan, findings=(FINDING,))])
 
 
 REPORTS = [

@@ -17,7 +17,7 @@ EVIDENCE = authenticate(sandbox().sign_statement(b"{}", github(REPOSITORY)), tru
 FINDING = Finding.of(Code.BIND_DIGEST, expected="a", found="b")
 
 
-def shown(*verdicts, width=200):
+def shown(*verdicts, width=200, verbose=False):
     out = io.StringIO()
     answers = [
         Verification(
@@ -31,7 +31,7 @@ def shown(*verdicts, width=200):
         )
         for number, verdict in enumerate(verdicts)
     ]
-    terminal.verifications(Console(file=out, width=width), answers)
+    terminal.verifications(Console(file=out, width=width), answers, verbose=verbose)
     return out.getvalue()
 
 
@@ -62,3 +62,14 @@ def test_a_narrow_terminal_loses_nothing():
 def test_markup_in_foreign_text_is_text():
     text = shown(Rejected((Finding.of(Code.BIND_NAME, found="[red]accepted[/red]"),)))
     assert "[red]accepted[/red]" in text
+
+
+def test_notes_of_many_targets_are_told_once_and_warnings_each_time():
+    note, warning = Finding.of(Code.SUBDIR_UNCHECKED, "one"), Finding.of(Code.POLICY_REPORT_ONLY, "two")
+    verdicts = [Accepted("r", (), (note,)), Accepted("r", (), (note, warning))]
+    text = shown(*verdicts)
+    assert text.count("SUBDIR-UNCHECKED") == 1
+    assert "(2 of 2; -v says which)" in text
+    assert text.count("POLICY-REPORT-ONLY") == 1
+    assert shown(*verdicts, verbose=True).count("SUBDIR-UNCHECKED") == 2
+    assert "-v says which" not in shown(verdicts[0])

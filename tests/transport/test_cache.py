@@ -34,6 +34,9 @@ class Server:
         self.full.append(url)
         return Fetched(body, tag, None)
 
+    def fresh(self, url, limit):
+        return self.conditional(url, limit).body
+
     def stream(self, url, limit):
         raise AssertionError
 
@@ -106,6 +109,13 @@ def test_an_outage_is_not_hidden(cached, server):
     server.files[URL] = Unavailable(URL, "HTTP 500")
     with pytest.raises(Unavailable, match="500"):
         cached(URL, MIB)
+
+
+def test_what_has_to_be_fresh_is_not_taken_from_here(cached, server, tmp_path):
+    cached(URL, MIB)
+    server.files[URL] = (b"new", '"1"')
+    assert cached.fresh(URL, MIB) == b"new"
+    assert offline(server, tmp_path).fresh(URL, MIB) == b"body"
 
 
 def test_what_vanished_is_gone(cached, server, tmp_path):

@@ -68,6 +68,15 @@ def test_offline_opens_no_socket(start_peer):
     assert peer.asked == []
 
 
+def test_what_is_asked_for_afresh_is_asked_for_past_caches_and_taken_whole(start_peer, fetcher):
+    peer = start_peer(lambda asked: [http("200 OK", b"x")])
+    assert fetcher.fresh(peer.url, 10) == fetcher(peer.url, 10) == b"x"
+    assert [asked.headers.get("cache-control") for asked in peer.asked] == ["no-cache", None]
+    peer = start_peer(lambda asked: [http("304 Not Modified")])
+    with pytest.raises(Unavailable):
+        fetcher.fresh(peer.url, 10)
+
+
 def test_a_conditional_request_says_when_nothing_changed(serve_files, fetcher):
     url = serve_files({"/index": b"hello"}) + "/index"
     first = fetcher.conditional(url, 10)

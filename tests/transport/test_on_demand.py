@@ -16,6 +16,9 @@ class Reader:
     def __call__(self, url, limit):
         return f"{url} {limit}".encode()
 
+    def fresh(self, url, limit):
+        return b"fresh"
+
     def stream(self, url, limit):
         return iter([b"x"])
 
@@ -38,5 +41,6 @@ def test_many_threads_share_one_and_it_is_closed():
         for thread in threads:
             thread.join()
         assert reader("https://x", 5) == b"https://x 5"
+        assert reader.fresh("https://x", 5) == b"fresh"
         assert list(reader.stream("u", 1)) == [b"x"]
     assert (Reader.made, Reader.closed) == (1, 1)

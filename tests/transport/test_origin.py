@@ -23,7 +23,7 @@ def origin(request, tmp_path):
 
 
 def test_files_are_read_by_their_plain_path(origin):
-    assert origin.read(NAME, 100) == b"content"
+    assert origin.read(NAME, 100) == origin.read_fresh(NAME, 100) == b"content"
     with origin.stream(NAME, 100) as chunks:
         assert b"".join(chunks) == b"content"
 

@@ -159,6 +159,26 @@ def test_what_somebody_else_changed_is_not_replaced(store):
         store.read(SIGS, LIMIT)
 
 
+@pytest.mark.parametrize("size", [3, 9 * 1024 * 1024])
+def test_a_file_is_replaced_from_where_an_open_one_stands(store, size):
+    data = os.urandom(size)
+    source = io.BytesIO(b"..." + data)
+    source.seek(3)
+    assert store.version(SIGS) is None
+    store.create(SIGS, b"[1]")
+    version = store.version(SIGS)
+    assert version == store.read(SIGS, LIMIT).version
+    store.replace_from(SIGS, source, version)
+    assert store.read(SIGS, 2 * size).data == data
+    assert store.version(SIGS) != version
+    # Of what somebody else changed, nothing is replaced.
+    for stale in (version, None):
+        with pytest.raises(Conflict):
+            store.replace_from(SIGS, io.BytesIO(os.urandom(size)), stale)
+    assert store.read(SIGS, 2 * size).data == data
+    assert [entry.name for entry in store.list("noarch")] == ["x-1-0.conda.sigs"]
+
+
 def test_files_are_listed_by_prefix(store):
     for name in ("noarch/a-1", "noarch/a-1.sigs", "noarch/a-1.sigs.0", "noarch/a-1.sigs.f", "noarch/a-1.sigs.x/y",
                  "noarch/a-1.sigt", "noarch/a", "noarch-a-1.sigs.2"):  # fmt: skip

@@ -102,13 +102,13 @@ def _index(root: Path, packages: list[Path], fixes: Mapping[str, Any]) -> None:
 
 
 def _publish(scene: Scene, root: Path, packages: list[Path]) -> None:
-    from condattest.operations import publish
+    from condattest.operations import publish, publish_plan
     from condattest.operations.admission import Terms
     from condattest.transport.directory import Directory
 
     store = Directory(root)
     terms = Terms(trust=scene.trust, policy=scene.required, channel=scene.channel)
-    outcomes, _ = publish.publish(publish.plan(list(map(str, packages)), store, terms), store, terms)
+    outcomes, _ = publish.publish(publish_plan.plan(list(map(str, packages)), store, terms), store, terms)
     for each in outcomes:
         good = each.problem is None and each.listed
         text = f"{each.plan.path}.sigs, and the index names it" if good else f"{each.plan.path}: {each.problem}"

@@ -5,7 +5,7 @@ single options.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -16,6 +16,7 @@ from condattest.cli.publish import terms_of
 from condattest.cli.requirement import requirement_options
 from condattest.cli.session import Session
 from condattest.errors import CondattestError, Misuse
+from condattest.model.artifact import PackageFile, Sha256
 from condattest.model.channel import Channel, canonical
 from condattest.model.finding import Finding
 
@@ -60,6 +61,8 @@ def making_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--refresh-after", metavar="DURATION", help="Sign again, even if nothing changed, after 7d, say."),
         click.option("--identity-token-file", type=FILE, envvar="CONDATTEST_IDENTITY_TOKEN_FILE",
                      help="A file with the OIDC identity token; - is stdin."),
+        click.option("--void", metavar="PAYLOAD", multiple=True,
+                     help="The payload of a generation that is revoked, beside those of the policy; may be repeated."),
         requirement_options,
         click.option("--any-signer", is_flag=True, help="Take any authentic signer of the generation before."),
     ]  # fmt: skip
@@ -80,6 +83,7 @@ def make(
     *,
     trust_as_built: bool,
     source: "Source | None" = None,
+    replaced: frozenset[PackageFile] | None = None,
 ) -> int:
     """Make the next generation in a store, from what a channel has, and render it; `how` is of `making_options`."""
     from condattest.cli import exits
@@ -92,7 +96,9 @@ def make(
     instructions, token_file, state = who.pop("instructions"), who.pop("identity_token_file"), who.pop("state")
     engine, engine_version = engine_of(who.pop("engine")), who.pop("engine_version")
     refresh_after, any_signer = duration_of(who.pop("refresh_after")), who.pop("any_signer")
+    void = payloads_of(who.pop("void"))
     chain = chain_of(session, StoreOrigin(store), subdir, channel, role, who, any_signer=any_signer)
+    chain.void |= void
     with session.progress("reading", None, "files"):
         inputs = patch_inputs.read(origin, subdir, instructions)
     order = patch_attest.Order(
@@ -106,6 +112,7 @@ def make(
         state=state,
         trust_as_built=trust_as_built,
         refresh_after=refresh_after,
+        replaced=replaced,
     )
     made = patch_attest.attest(order, signer_of(session, token_file), now=session.now)
     session.render(
@@ -186,7 +193,8 @@ def chain_of(
         raise Misuse(
             sentence(allowed), hint="add a [[patch]] for the channel and the role, or name who must have signed"
         )
-    return Chain(origin, url, subdir, role, allowed, [terms.trust, *terms.roots.values()])
+    void = frozenset[Sha256]() if terms.policy is None else terms.policy.revoked.patch
+    return Chain(origin, url, subdir, role, allowed, [terms.trust, *terms.roots.values()], void)
 
 
 def engine_of(name: str) -> "Engine":
@@ -213,6 +221,30 @@ def source_of(text: str | None) -> "Source | None":
     if not separator or not uri or len(commit) not in (40, 64) or set(commit) - set("0123456789abcdef"):
         raise Misuse(f"--source {text}: expected URI@COMMIT, with the full commit in lowercase hex")
     return Source(uri, commit)
+
+
+def replaced_of(names: Sequence[str]) -> frozenset[PackageFile]:
+    """Read --replaced.
+
+    Raises:
+        Misuse: One is no package's file name.
+    """
+    try:
+        return frozenset(map(PackageFile.parse, names))
+    except ValueError as error:
+        raise Misuse(f"--replaced: {error}") from None
+
+
+def payloads_of(texts: Sequence[str]) -> frozenset[Sha256]:
+    """Read --void.
+
+    Raises:
+        Misuse: One is no digest.
+    """
+    try:
+        return frozenset(map(Sha256, texts))
+    except ValueError as error:
+        raise Misuse(f"--void: {error}", hint="condattest patch log --json has each generation's payload") from None
 
 
 def duration_of(text: str | None) -> timedelta | None:

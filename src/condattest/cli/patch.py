@@ -6,7 +6,16 @@ from typing import Any
 import click
 
 from condattest.cli import exits, observe
-from condattest.cli.generations import FILE, Opened, make, making_options, reading_options, source_of, time_of
+from condattest.cli.generations import (
+    FILE,
+    Opened,
+    make,
+    making_options,
+    reading_options,
+    replaced_of,
+    source_of,
+    time_of,
+)
 from condattest.cli.session import Session
 from condattest.cli.settings import Group, Settings, pass_settings
 from condattest.errors import Misuse
@@ -37,6 +46,7 @@ def command() -> None:
 @click.option("--channel", metavar="URL", required=True, help="The channel's canonical URL, which statements name.")
 @click.option("--source", metavar="URI@COMMIT", help="Where the instructions come from.")
 @click.option("--trust-as-built", is_flag=True, help="Believe the index where no archive proves a record as built.")
+@click.option("--replaced", metavar="FILE", multiple=True, help="A package file that was replaced; may be repeated.")
 @making_options
 @pass_settings
 def attest(
@@ -47,13 +57,15 @@ def attest(
     channel: str,
     source: str | None,
     trust_as_built: bool,
+    replaced: tuple[str, ...],
     **how: Any,
 ) -> int:
     """Sign a generation of a subdir's patches, if they changed anything.
 
     Reads records as built, instructions and the served index of a store; refuses to sign where the replay does not give
     what is served. Run it on a staging copy, after the indexer and before publishing. --repository and its kin say who
-    signed the generation before.
+    signed the generation before. What revoked generations changed last (--void, or [revoked] of the policy) is told
+    anew; a listed package with another archive is refused unless --replaced names it.
     """
     from condattest.transport.origin import StoreOrigin
     from condattest.transport.store import open_store
@@ -61,7 +73,7 @@ def attest(
     store = open_store(place)
     return make(
         Session(settings), "patch-attest", store, StoreOrigin(store), subdir, channel, "author", how,
-        trust_as_built=trust_as_built, source=source_of(source),
+        trust_as_built=trust_as_built, source=source_of(source), replaced=replaced_of(replaced),
     )  # fmt: skip
 
 
@@ -119,7 +131,7 @@ def blame(settings: Settings, /, package: str, history: bool, at: str | None, **
         raise Misuse(f"{package}: {error}") from None
     with Opened(session, where) as (_, chain):
         found = patch_blame.blame(chain, file, at=time_of(at))
-    code = exits.Exit.ACCEPTED
+    code = exits.of_findings(list(found.findings) if found is not None else [])
     content = patches.not_blamed(file, chain.subdir) if found is None else patches.blame(found, chain.subdir)
     session.render(
         documents.document("patch-blame", code, patched=found is not None, **content),

@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from condattest.cli.exits import Exit
+from condattest.cli import policy_learn
 from condattest.cli.requirement import requirement, requirement_options
 from condattest.cli.session import Session
 from condattest.cli.settings import Group, Settings, pass_settings
@@ -18,9 +18,8 @@ from condattest.errors import Misuse
 from condattest.reports import documents, policies
 from condattest.reports.plain import plain
 
-_FILE = click.Path(path_type=Path, dir_okay=False)
-_output = click.option("--output", type=_FILE, help="Write it there; by default it goes to stdout.")
-_force = click.option("--force", is_flag=True, help="Replace a file that is there.")
+_output = policy_learn.output_option
+_force = policy_learn.force_option
 
 
 @click.group(
@@ -33,6 +32,9 @@ _force = click.option("--force", is_flag=True, help="Replace a file that is ther
 )
 def command() -> None:
     """Say who may sign which packages, since when, and what happens otherwise."""
+
+
+command.add_command(policy_learn.command)
 
 
 @command.command(
@@ -74,104 +76,6 @@ def init(
         raise Misuse(str(error)) from None
     _give(session, "policy-init", text, output, force)
     return 0
-
-
-@command.command(
-    "learn",
-    examples=[
-        "condattest policy learn dist/*.conda --channel https://prefix.dev/my-channel --output policy.toml",
-        "condattest policy learn https://prefix.dev/my-channel --subdir noarch --policy policy.toml",
-    ],
-)
-@click.argument("targets", nargs=-1, metavar="CHANNEL|PKG...")
-@click.option("--channel", metavar="URL", help="Where the packages come from; by default what was signed says it.")
-@click.option(
-    "--subdir", "subdirs", multiple=True, metavar="NAME", help="For a channel: its subdirs.  [default: noarch]"
-)
-@click.option("--policy", "existing", type=_FILE, help="The policy to extend.")
-@click.option("--accept", is_flag=True, help="Apply changes that allow more signers than before.")
-@click.option(
-    "--whole-channel", is_flag=True, help="One rule for all packages of a channel that have the same signers."
-)
-@_output
-@_force
-@pass_settings
-def learn(
-    settings: Settings,
-    /,
-    targets: tuple[str, ...],
-    channel: str | None,
-    subdirs: tuple[str, ...],
-    existing: Path | None,
-    accept: bool,
-    whole_channel: bool,
-    output: Path | None,
-    force: bool,
-) -> int:
-    """Propose a policy from who signed what: trust on first use, with exact ids.
-
-    Against an existing policy it shows what would change. Another signer, or an attestation that is gone, is a
-    regression: it is shown, never applied silently, and the exit code is 1.
-    """
-    from condattest.operations import policy_file
-    from condattest.policy import learn as lessons
-    from condattest.policy.proposals import RuleAdded, Unchanged
-
-    session = Session(settings)
-    if not targets:
-        raise Misuse("nothing to learn from", hint="give packages, their URLs, or a channel's URL")
-    text = None if existing is None else policy_file.text(existing)
-    observed = _observed(session, targets, channel, subdirs)
-    where = str(existing or output or "policy.toml")
-    proposal = lessons.learn(observed, text, where=where, now=session.now, accept=accept, whole_channel=whole_channel)
-    regressed = [change for change in proposal.regressions if not getattr(change, "applied", False)]
-    learned = any(
-        isinstance(change, RuleAdded | Unchanged) or getattr(change, "applied", False) for change in proposal.changes
-    )
-    code = Exit.REJECTED if regressed else Exit.ACCEPTED if learned else Exit.UNDECIDED
-    if output is not None and learned:
-        _write(output, proposal.text, force)
-    content = documents.document(
-        "policy-learn",
-        code,
-        observed=len(observed),
-        changes=[policies.change(each) for each in proposal.changes],
-        text=proposal.text,
-        diff=proposal.diff,
-        written=str(output) if output is not None and learned else None,
-    )
-
-    def terminal(console: Console) -> None:
-        for change in proposal.changes:
-            session.err.print(policies.change_line(change))
-        if output is None:
-            console.file.write(proposal.text if existing is None else proposal.diff)
-        elif learned:
-            session.say(f"wrote {output}; read it before you rely on it")
-
-    session.render(content, terminal)
-    return code
-
-
-def _observed(session: Session, words: tuple[str, ...], channel: str | None, subdirs: tuple[str, ...]) -> list[Any]:
-    from condattest.operations import learn as seeing
-    from condattest.operations import targets
-
-    named = channel_of(channel)
-    found = []
-    with session.fetcher() as fetcher, session.progress("reading", None, "packages") as advance:
-        for word in words:
-            if "://" in word and not word.endswith((".conda", ".tar.bz2")):
-                whole = channel_of(word)
-                if whole is None:
-                    raise Misuse(f"{word}: expected a channel's URL")
-                for each in seeing.observe_channel(whole, subdirs or ("noarch",), session.trust, fetcher):
-                    found.append(each)
-                    advance(1)
-            else:
-                found.append(seeing.observe(targets.parse(word), named, session.trust, fetcher))
-                advance(1)
-    return found
 
 
 @command.command(
@@ -263,16 +167,10 @@ def schema(settings: Settings, /, output: Path | None, force: bool) -> int:
 def _give(session: Session, verb: str, text: str, output: Path | None, force: bool) -> None:
     """Write a text to a file, or to stdout."""
     if output is not None:
-        _write(output, text, force)
+        policy_learn.write(output, text, force)
         session.say(f"wrote {output}")
     if session.settings.json:
         written = None if output is None else str(output)
         session.render(documents.document(verb, 0, text=text, written=written), lambda console: None)
     elif output is None:
         sys.stdout.write(text)
-
-
-def _write(output: Path, text: str, force: bool) -> None:
-    from condattest.transport import files
-
-    files.write_new(output, text.encode(), replace=force)

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     help="A bundle to publish instead of those beside the packages; may be repeated.",
 )
 @click.option("--subdir", metavar="NAME", help="The packages' subdir; by default the one that they name.")
+@click.option("--replace", "replacing", is_flag=True, help="Let packages take the place of other bytes of their name.")
 @click.option("--dry-run", is_flag=True, help="Show what would be done, and write nothing.")
 @click.option("--skip-existing", is_flag=True, help="With https://: a package of this name on the server is no error.")
 @pass_settings
@@ -57,6 +58,7 @@ def command(
     any_signer: bool,
     bundles: tuple[Path, ...],
     subdir: str | None,
+    replacing: bool,
     dry_run: bool,
     skip_existing: bool,
     **who: Any,
@@ -65,9 +67,10 @@ def command(
 
     A PKG is a package file, or the name of a package that the channel has (SUBDIR/FILE), to attach a later attestation
     to it. Each bundle is verified against its package, and against who may sign, before anything is written. Run it
-    again after a crash: the outcome is the same.
+    again after a crash: the outcome is the same. With --replace a package may take the place of other bytes under its
+    name; what was attested of those stays valid until policies revoke it.
     """
-    from condattest.operations import publish
+    from condattest.operations import publish, publish_plan
     from condattest.reports import documents, publishing
     from condattest.transport.store import open_store
 
@@ -80,6 +83,8 @@ def command(
     if place.startswith(("https://", "http://")):
         from condattest.cli.upload import Destination, upload_packages
 
+        if replacing:
+            raise Misuse("--replace does not go with an upload: the server keeps what it has", hint="delete it there")
         if subdir is not None:
             raise Misuse("--subdir does not go with an upload: the server reads it from the package")
         destination = Destination.parse(place)
@@ -95,7 +100,9 @@ def command(
     store = open_store(place)
     size = sum(path.stat().st_size for path in map(Path, packages) if path.is_file()) or None
     with session.progress("verifying", size, "bytes") as advance:
-        plans = publish.plan(packages, store, terms, bundles=bundles, subdir=subdir, on_bytes=advance)
+        plans = publish_plan.plan(
+            packages, store, terms, bundles=bundles, subdir=subdir, replacing=replacing, on_bytes=advance
+        )
     refused = [finding for each in plans for finding in each.findings]
     if refused or dry_run:
         code = exits.of_findings(refused)
@@ -118,7 +125,7 @@ def command(
     )
     unlisted = [each for each in outcomes if each.problem is None and not each.listed]
     for each in unlisted:
-        session.note(Finding.of(Code.PUBLISH_UNINDEXED, each.plan.path))
+        session.note(Finding.of(Code.PUBLISH_STALE if each.stale else Code.PUBLISH_UNINDEXED, each.plan.path))
     if unlisted:
         session.say(f"hint: run your indexer, and then: condattest index {store.name}")
     return code

@@ -33,12 +33,13 @@ if TYPE_CHECKING:
 
 
 class Session:
-    """One run of a command."""
+    """One run of a command, or of a program that has its own logging (`logs=False`)."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, logs: bool = True) -> None:
         self.settings = settings
         self.now = datetime.now(UTC)
-        self._set_up_logging()
+        if logs:
+            self._set_up_logging()
 
     @cached_property
     def out(self) -> Console:

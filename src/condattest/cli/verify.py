@@ -1,11 +1,12 @@
 """`condattest verify`: may these packages be installed?"""
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from condattest.cli import exits
+from condattest.cli import exits, listed
 from condattest.cli.requirement import requirement, requirement_options, usage
 from condattest.cli.session import Session
 from condattest.cli.settings import Command, Settings, pass_settings
@@ -23,9 +24,12 @@ if TYPE_CHECKING:
     examples=[
         "condattest verify zlib-1.3.1-hb9d3cd8_2.conda --repository OWNER/NAME --channel https://prefix.dev/CHANNEL",
         "condattest verify https://prefix.dev/CHANNEL/noarch/PKG-1.0-0.conda --policy policy.toml",
+        "condattest verify --lock pixi.lock --environment default --policy policy.toml",
+        "condattest verify --prefix .pixi/envs/default --policy policy.toml",
     ],
 )
-@click.argument("targets", nargs=-1, metavar="TARGET...")
+@click.argument("targets", nargs=-1, metavar="[TARGET]...")
+@listed.listing_options
 @requirement_options
 @click.option("--channel", metavar="URL", help="The channel that the packages are expected to come from.")
 @click.option("--subdir", metavar="NAME", help="The subdir of targets that are named by digest.")
@@ -86,15 +90,28 @@ def command(
 
     A TARGET is a package file, its URL in a channel, or NAME@sha256:HEX. Attestations are found beside a file
     (PKG.sigs, PKG.sigstore.json), or through the channel's index. Exit code 0 only if every target is accepted.
+
+    --lock and --prefix verify what is listed there by URL and digest, through the index, without downloading packages.
+    That an environment's files are still those of its packages is not checked.
     """
     from condattest.operations import targets as parsing
+    from condattest.operations.judgement import kept_in
+    from condattest.operations.pinned import narrowed
     from condattest.operations.question import Question, Verification
     from condattest.operations.verify import verify
     from condattest.reports import documents, terminal
+    from condattest.signatures.authenticate import authenticate_parsed
 
     session = Session(settings)
-    if not targets:
-        raise Misuse("nothing to verify", hint="give a package file, its URL, or NAME@sha256:HEX")
+    lists = listed.read(session, who)
+    if not targets and not lists.listings:
+        raise Misuse(
+            "nothing to verify", hint="give a package file, its URL, NAME@sha256:HEX, --lock FILE or --prefix DIR"
+        )
+    if lists.listings and (bundles or sigs_url):
+        raise Misuse("--bundle and --sigs-url go with one target, and not with --lock or --prefix")
+    if lists.listings and style != "cep50":
+        raise Misuse("--sidecars goes with files and URLs", hint="what is listed is found through the channel's index")
     required = requirement(session, who)
     question = Question(
         policy=required.policy,
@@ -106,12 +123,19 @@ def command(
         roots=required.loaded.roots,
         patches=patches,
     )
-    parsed = [parsing.parse(text) for text in targets]
-    total = sum(target.path.stat().st_size for target in parsed if isinstance(target, parsing.FileTarget)) or None
+    parsed = [*(parsing.parse(text) for text in targets), *lists.targets]
+    total, unit = len(parsed), "packages"
+    if not lists.listings:
+        total, unit = sum(each.path.stat().st_size for each in parsed if isinstance(each, parsing.FileTarget)), "bytes"
     answers: list[Verification] = []
     local = all(isinstance(target, parsing.FileTarget) for target in parsed)
     memory = None if no_state or local else session.memory()
-    with session.fetcher() as fetcher, session.progress("verifying", total, "bytes") as advance:
+    with contextlib.ExitStack() as stack:
+        # The same environments are verified again and again: by the day, by the commit, and where there is no network.
+        kept = session.evidence() if lists.listings else None
+        authenticate = authenticate_parsed if kept is None else kept_in(stack.enter_context(kept))
+        fetcher = stack.enter_context(session.fetcher(cached=bool(lists.listings)))
+        advance = stack.enter_context(session.progress("verifying", total or None, unit))
         found = verify(
             parsed,
             question,
@@ -120,17 +144,22 @@ def command(
             now=session.now,
             memory=memory,
             jobs=jobs,
-            on_bytes=advance,
+            authenticate=authenticate,
+            on_bytes=advance if unit == "bytes" else lambda count: None,
         )
-        answers.extend(found)
+        for answer in narrowed(found, lists.pins, required.policy):
+            answers.append(answer)
+            advance(unit == "packages")
     session.save(memory)
     code = exits.of_verdicts(answer.verdict for answer in answers)
     rules = usage(required.policy, answers) if required.from_file else []
     content = {**documents.verifications(answers), "policy": documents.policy(required.policy), "rules": rules}
+    content["lists"] = lists.documents()
     session.render(
         documents.document("verify", code, **content),
         lambda console: terminal.verifications(console, answers, verbose=settings.verbose > 0),
     )
+    lists.tell(session)
     required.tell_usage(session, answers)
     return code
 

@@ -25,10 +25,21 @@ class Changes:
     Attributes:
         advertise: By artifact, the sidecar that its record shall name; None for no such key.
         insert: By artifact, the JSON of a whole record, for artifacts that the index does not list.
+        about: By artifact, the digest of its bytes: a record of other bytes shall name no sidecar. Records of artifacts
+            that are not here are not asked for theirs.
     """
 
     advertise: Mapping[PackageFile, Sha256 | None]
     insert: Mapping[PackageFile, bytes] = field(default_factory=dict)
+    about: Mapping[PackageFile, Sha256] = field(default_factory=dict)
+
+    def named(self, file: PackageFile, sha256: Sha256 | None) -> Sha256 | None:
+        """The sidecar that a record of those bytes shall name."""
+        return None if self.is_stale(file, sha256) else self.advertise[file]
+
+    def is_stale(self, file: PackageFile, sha256: Sha256 | None) -> bool:
+        """Whether a record is about other bytes than the artifact's."""
+        return file in self.about and self.about[file] != sha256
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +52,14 @@ class Applied:
         changed: Those whose record changed, or is new.
         before: By artifact of `advertise` that is listed, the sidecar that the index named for it before; None where it
             named none that is well-formed, or did not list the artifact.
+        stale: Those whose record is about other bytes.
     """
 
     data: bytes
     present: frozenset[PackageFile]
     changed: frozenset[PackageFile]
     before: Mapping[PackageFile, Sha256 | None]
+    stale: frozenset[PackageFile] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ from condattest.model.artifact import PackageFile, Sha256
 from condattest.model.finding import Code, Finding
 
 _Raws = dict[str, msgspec.Raw]
+_NOTHING: Final = msgspec.Raw(b"null")
 _STEP: Final = 1024 * 1024
 
 
@@ -82,6 +83,7 @@ class _Work:
     splices: list[Splice] = field(default_factory=list)
     changed: set[PackageFile] = field(default_factory=set)
     before: dict[PackageFile, Sha256 | None] = field(default_factory=dict)
+    stale: set[PackageFile] = field(default_factory=set)
 
 
 def _apply(data: bytes, changes: Changes, where: str) -> Applied:
@@ -107,7 +109,8 @@ def _apply(data: bytes, changes: Changes, where: str) -> Applied:
         if here:
             _insert(data, by_name[name], here, changes, work)
     new_data = json_members.spliced(data, work.splices) if work.splices else data
-    return Applied(new_data, frozenset(listed_in.keys() | new.keys()), frozenset(work.changed), work.before)
+    present = frozenset(listed_in.keys() | new.keys())
+    return Applied(new_data, present, frozenset(work.changed), work.before, frozenset(work.stale))
 
 
 def _check_utf8(data: bytes) -> None:
@@ -143,7 +146,10 @@ def _change(data: bytes, member: Member, section: _Section, changes: Changes, wo
     file = section.wanted[member.key]
     if file in changes.advertise:
         record = section.records[member.key]
-        splice, work.before[file] = _field(data, member.value, record, changes.advertise[file])
+        sha256 = _digest(msgspec.json.decode(record, type=_Raws).get("sha256", _NOTHING)) if changes.about else None
+        if changes.is_stale(file, sha256):
+            work.stale.add(file)
+        splice, work.before[file] = _field(data, member.value, record, changes.named(file, sha256))
         if splice is not None:
             work.splices.append(splice)
             work.changed.add(file)

@@ -1,6 +1,6 @@
 """A conda package's own metadata, read from the archive without extracting it.
 
-Owns `PackageMetadata`, `Extent`, `read` and `check`. Two formats:
+Owns `PackageMetadata`, `Extent`, `read`, `members` and `check`. Two formats:
 
     N-V-B.conda     ZIP, stored     metadata.json           {"conda_pkg_format_version": 2}
                                     info-N-V-B.tar.zst      info/index.json, info/about.json and more under info/
@@ -23,7 +23,7 @@ https://github.com/conda/ceps/blob/main/cep-0034.md
 
 import io
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, BinaryIO, Final
@@ -31,7 +31,7 @@ from typing import Any, BinaryIO, Final
 from condattest.errors import Malformed
 from condattest.formats import strict_json, tar_members, zip_layout
 from condattest.formats.member_paths import MemberPaths
-from condattest.formats.tar_members import MemberType
+from condattest.formats.tar_members import Member, MemberType
 from condattest.formats.unpacked import Unpacked
 from condattest.formats.zip_layout import StoredMember
 from condattest.model.artifact import PackageFile
@@ -98,6 +98,33 @@ def read(fileobj: BinaryIO, file: PackageFile, *, extent: Extent = Extent.METADA
     index = _document(found[_INDEX], f"{where}: {_INDEX}")
     about = _document(found[_ABOUT], f"{where}: {_ABOUT}") if _ABOUT in found else None
     return PackageMetadata(index, about)
+
+
+def members(fileobj: BinaryIO, file: PackageFile) -> Iterator[tuple[str, Member, Unpacked]]:
+    """Yield all that extraction would write: its path, the member, and a stream that its `size` bytes are next in.
+
+    Raises:
+        Malformed: As `read`.
+        OSError: The file itself could not be read.
+    """
+    where = str(file)
+    if file.kind == ".conda":
+        stored = {member.name: member for member in zip_layout.parse(fileobj, where=where)}
+        info, pkg = (f"{part}-{file.stem}.tar.zst" for part in ("info", "pkg"))
+        if set(stored) != {_VERSION, info, pkg}:
+            raise _other_members(set(stored), file, where)
+        parts = [
+            (_part(fileobj, stored[info], MAX_INFO, where), MAX_INFO_MEMBERS),
+            (_part(fileobj, stored[pkg], _bound(stored[pkg].size), where), MAX_MEMBERS),
+        ]
+    else:
+        size = fileobj.seek(0, io.SEEK_END)
+        parts = [(Unpacked.bzip2(fileobj, size=size, limit=_bound(size), where=where), MAX_MEMBERS)]
+    # Both parts are written into one folder, so what one of them links holds for the other, too.
+    paths = MemberPaths(where)
+    for stream, limit in parts:
+        for member in tar_members.members(stream, limit=limit):
+            yield paths.admit(member), member, stream
 
 
 def check(metadata: PackageMetadata, file: PackageFile, subdir: str | None) -> None:

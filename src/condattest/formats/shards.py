@@ -109,6 +109,7 @@ class _Section:
 class _Work:
     changed: set[PackageFile] = field(default_factory=set)
     before: dict[PackageFile, Sha256 | None] = field(default_factory=dict)
+    stale: set[PackageFile] = field(default_factory=set)
 
 
 def apply(data: bytes, changes: Changes, *, where: str) -> Applied:
@@ -137,11 +138,11 @@ def apply(data: bytes, changes: Changes, *, where: str) -> Applied:
             _insert(sections, file, changes, work)
         present = frozenset([*listed_in, *new])
         if not work.changed:
-            return Applied(data, present, frozenset(), work.before)
+            return Applied(data, present, frozenset(), work.before, frozenset(work.stale))
         packed = compression.zstd_small(_packed(_around(shard, sections)))
     except (msgspec.DecodeError, UnicodeError, RecursionError, ValueError, OverflowError) as error:
         raise _not_an_index(where, "a shard", error) from None
-    return Applied(packed, present, frozenset(work.changed), work.before)
+    return Applied(packed, present, frozenset(work.changed), work.before, frozenset(work.stale))
 
 
 def _sections(shard: _Raws) -> list[_Section]:
@@ -169,7 +170,11 @@ def _around(shard: _Raws, sections: list[_Section]) -> _Raws:
 
 
 def _change(records: _Raws, key: str, file: PackageFile, changes: Changes, work: _Work) -> None:
-    record, head = _unpacked(records[key]), changes.advertise[file]
+    record = _unpacked(records[key])
+    sha256 = _sha256(msgspec.msgpack.decode(record["sha256"])) if "sha256" in record else None
+    head = changes.named(file, sha256)
+    if changes.is_stale(file, sha256):
+        work.stale.add(file)
     value = msgspec.msgpack.decode(record[FIELD]) if FIELD in record else None
     before = work.before[file] = _sha256(value)
     if head is None and FIELD in record:

@@ -65,12 +65,13 @@ class Code(StrEnum):
     BIND_NAME = "BIND-NAME", _E, "the statement names another package file"
     BIND_DIGEST = "BIND-DIGEST", _E, "the statement is about other bytes"
     BIND_METADATA = "BIND-METADATA", _E, "the package's own metadata does not agree with its file name or place"
-    BIND_NO_DIGEST = "BIND-NO-DIGEST", _E, "the index record has no sha256 to bind to"
+    BIND_NO_DIGEST = "BIND-NO-DIGEST", _E, "the index record, or the list, has no sha256 to bind to"
     SUBDIR_UNCHECKED = (
         "SUBDIR-UNCHECKED",
         _N,
         "without the archive, its own subdir was not compared",
     )
+    BIND_INSTALLED = "BIND-INSTALLED", _E, "an installed package is not recorded well enough to be verified"
     BIND_AMBIGUOUS = "BIND-AMBIGUOUS", _E, "the index lists the same file more than once"
 
     CHANNEL_MISMATCH = "CHANNEL-MISMATCH", _E, "the statement was made for another channel"
@@ -86,6 +87,8 @@ class Code(StrEnum):
     IDENTITY_CERTIFICATE = "IDENTITY-CERTIFICATE", _E, "the certificate's identity claims are missing or contradictory"
     IDENTITY_PUBLIC_KEY = "IDENTITY-PUBLIC-KEY", _E, "the bundle is signed by a bare key, which names nobody"
     IDENTITY_NOT_REQUIRED = "IDENTITY-NOT-REQUIRED", _U, "the signer is authentic, but nobody was required"
+    IDENTITY_PINNED = "IDENTITY-PINNED", _E, "the package is not signed by whom the lock file's identities pin"
+    IDENTITY_UNPINNED = "IDENTITY-UNPINNED", _N, "the lock file's identities say nothing of the package"
     IDENTITY_REVOKED = "IDENTITY-REVOKED", _E, "the policy revokes this digest or signer"
 
     SIDECAR_FIELD = "SIDECAR-FIELD", _E, "attestations_sha256 is not 64 lowercase hex digits"
@@ -106,6 +109,7 @@ class Code(StrEnum):
     INDEX_SHARDS = "INDEX-SHARDS", _E, "the shards cannot be read or written where the shard index says that they are"
 
     PUBLISH_BYTES = "PUBLISH-BYTES", _E, "the channel has other bytes under the package's name"
+    PUBLISH_STALE = "PUBLISH-STALE", _W, "the index lists other bytes under the name; its record names no sidecar now"
     PUBLISH_UNINDEXED = "PUBLISH-UNINDEXED", _N, "no index lists the package yet, so nothing advertises its sidecar"
     PUBLISH_ANYONE = "PUBLISH-ANYONE", _N, "nobody was required: any authentic signer was taken"
     PUBLISH_UNATTESTED = "PUBLISH-UNATTESTED", _W, "the package was copied without any attestation"
@@ -117,8 +121,10 @@ class Code(StrEnum):
     PATCH_MISSING = "PATCH-MISSING", _U, "a file of a generation could not be found"
     PATCH_RECORD = "PATCH-RECORD", _E, "a record is not what the generations make of it, or has no digest"
     PATCH_AS_BUILT = "PATCH-AS-BUILT", _E, "a record as built changed, though its archive did not"
+    PATCH_REPLACED = "PATCH-REPLACED", _E, "another archive took the name of one that the generations list"
     PATCH_UNATTRIBUTED = "PATCH-UNATTRIBUTED", _E, "a record is served with a change that no generation explains"
     PATCH_STRIPPED = "PATCH-STRIPPED", _E, "a record is served without a change that a generation made"
+    PATCH_SUPERSEDED = "PATCH-SUPERSEDED", _N, "the record that is held is an earlier state of the channel's"
     PATCH_HELD = "PATCH-HELD", _E, "the record that a client holds is not the one that the channel serves"
     PATCH_KEY = "PATCH-KEY", _E, "a patch changes a key that the policy does not allow to be patched"
     PATCH_REPLAY = "PATCH-REPLAY", _E, "the instructions do not give what is served"
@@ -162,6 +168,9 @@ class Code(StrEnum):
     ARCHIVE_PATH = "ARCHIVE-PATH", _E, "the package has a member with a dangerous path or type"
 
     ARCHIVE_PARTLY_READ = "ARCHIVE-PARTLY-READ", _N, "only the first metadata of a large .tar.bz2 was read"
+
+    ARCHIVE_EXTRACTED = "ARCHIVE-EXTRACTED", _E, "the extracted files are not those of the archive"
+    ARCHIVE_GONE = "ARCHIVE-GONE", _U, "the archive that the extracted files came from is gone, so nothing proves them"
 
     NET_UNAVAILABLE = "NET-UNAVAILABLE", _U, "something could not be fetched"
     NET_NOT_FOUND = "NET-NOT-FOUND", _U, "something that is advertised was not found"

@@ -46,15 +46,22 @@ class Indexed:
 
     Attributes:
         listed: The artifacts that a file of the index lists.
+        stale: Those that a file of the index lists with other bytes.
         changed: By path, how many records changed.
     """
 
     listed: set[PackageFile] = field(default_factory=set)
+    stale: set[PackageFile] = field(default_factory=set)
     changed: dict[str, int] = field(default_factory=dict)
 
 
 def advertise(
-    store: Store, subdir: str, heads: Heads, join: Join, insert: Mapping[PackageFile, bytes] | None = None
+    store: Store,
+    subdir: str,
+    heads: Heads,
+    join: Join,
+    insert: Mapping[PackageFile, bytes] | None = None,
+    about: Mapping[PackageFile, Sha256] | None = None,
 ) -> Indexed:
     """Bring the records of a subdir's index in line with the sidecars.
 
@@ -65,6 +72,7 @@ def advertise(
         join: Called where a record names another version than that.
         insert: JSON of whole records, for artifacts that the served index does not list. What was built
             (`repodata_from_packages.json`) and what an indexer chose (`current_repodata.json`) take none.
+        about: The bytes of artifacts that were replaced: records of others shall name no sidecar.
 
     Raises:
         Malformed: A file is no index, INDEX-SHARDS, or a version that a record names is broken.
@@ -76,7 +84,7 @@ def advertise(
         before = dict(heads)
         for name in (*SHARD_INDEXES, *MONOLITHS):
             new = (insert or {}) if name in SERVED else {}
-            writer = _Writer(store, heads, join, new, indexed)
+            writer = _Writer(store, heads, join, new, indexed, about or {})
             write = writer.shards if name in SHARD_INDEXES else writer.monolith
             for attempt in stamina.retry_context(**SCHEDULE):
                 with attempt:
@@ -117,6 +125,7 @@ class _Writer:
     join: Join
     insert: Mapping[PackageFile, bytes]
     indexed: Indexed
+    about: Mapping[PackageFile, Sha256]
 
     def monolith(self, path: str) -> None:
         # (1) Every version first: what changes after this is found out when it is written.
@@ -190,11 +199,11 @@ class _Writer:
         while True:
             heads = {file: self.heads[file] for file in files if file in self.heads}
             insert = {file: self.insert[file] for file in files if file in self.insert}
-            applied = apply(Changes(heads, insert))
+            applied = apply(Changes(heads, insert, self.about))
             moved = False
             for file, named in applied.before.items():
                 head = heads.get(file)
-                if head is not None and named is not None and named != head:
+                if head is not None and named not in (None, head) and file not in applied.stale:
                     joined = self.join(file, named)
                     moved = moved or joined != head
                     if joined is None:
@@ -203,6 +212,7 @@ class _Writer:
                         self.heads[file] = joined
             if not moved:
                 self.indexed.listed.update(applied.present)
+                self.indexed.stale.update(applied.stale)
                 return applied
 
     def _read(self, path: str, limit: int = repodata.MAX_REPODATA) -> Stored | None:

@@ -39,9 +39,9 @@ class HeldChain(Chain):
 
     _held: dict[str, Any] = field(default_factory=dict)
 
-    def newest(self) -> Generation | None:
-        """As `Chain.newest`; what was raised is raised again."""
-        newest: Generation | None = self._once("newest", lambda: Chain.newest(self))
+    def newest(self, *, fresh: bool = False) -> Generation | None:
+        """As `Chain.newest`, read past the caches once; what was raised is raised again."""
+        newest: Generation | None = self._once(f"newest {fresh}", lambda: Chain.newest(self, fresh=fresh))
         return newest
 
     def log(self, generation: Generation) -> tuple[Sha256, ...]:
@@ -156,7 +156,7 @@ class PatchJudge:
 
 def held(chain: Chain) -> HeldChain:
     """The same generations, read once."""
-    return HeldChain(chain.origin, chain.channel, chain.subdir, chain.role, chain.authority, chain.roots)
+    return HeldChain(chain.origin, chain.channel, chain.subdir, chain.role, chain.authority, chain.roots, chain.void)
 
 
 def timeline(chain: Chain) -> tuple[list[Patched], list[Finding]]:

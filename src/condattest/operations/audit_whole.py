@@ -69,6 +69,7 @@ def _patches(order: Order, scope: Scope, subdir: str, judge: PatchJudge | None, 
             order.terms.every_root,
         )
     )
+    chain.void = order.terms.applied.revoked.patch
     steps, findings = timeline(chain)
     whole.patches, whole.findings = tuple(steps), tuple(findings)
     if findings or scope.mode != "full" or (not steps and order.store is None):

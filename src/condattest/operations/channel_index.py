@@ -37,7 +37,7 @@ class Indexes:
         self._had: dict[str, Future[Any]] = {}
 
     def record(self, channel: Channel, subdir: str, file: PackageFile) -> "Record":
-        """Return the index's record of an artifact; it has a sha256.
+        """Return the index's record of an artifact; it has a sha256, and is about this file.
 
         Raises:
             Malformed: MISSING-PACKAGE, BIND-*, SIDECAR-FIELD, or NET-UNAVAILABLE for what is no index.
@@ -49,6 +49,7 @@ class Indexes:
             raise Malformed(Finding.of(Code.MISSING_PACKAGE, base, expected=file, found="no such record"))
         if record.sha256 is None:
             raise Malformed(no_digest(base, file))
+        _check_names(record, subdir, f"{base}: {file}")
         return record
 
     def _find(self, base: str, file: PackageFile) -> "Record | None":
@@ -99,6 +100,16 @@ class Indexes:
                 future.set_exception(error)
                 raise
         return future.result()
+
+
+def _check_names(record: "Record", subdir: str, where: str) -> None:
+    """Solvers go by what a record says: one that claims another name puts an attested package in another's place."""
+    file = record.file
+    said = {"name": file.name, "version": file.version, "build": file.build, "subdir": subdir}
+    for key, expected in said.items():
+        if record.members.get(key, expected) != expected:  # Old records do not say all of it.
+            found = f"{record.members[key]!r:.80}"
+            raise Malformed(Finding.of(Code.BIND_METADATA, f"{where}: {key}", expected=expected, found=found))
 
 
 def no_digest(where: str, file: PackageFile) -> Finding:

@@ -125,6 +125,7 @@ def _identity(environ: Mapping[str, str], interactive: bool) -> Check:
 def _conda() -> Check:
     if find_spec("conda") is None:
         return Check("conda", "ok", "not in this Python environment; nothing here needs it")
-    return Check(
-        "conda", "ok", "in this Python environment; this version has no conda plugin, run condattest by itself"
+    found = (
+        "in this Python environment, with the plugin: conda attest, and a gate where plugins.condattest_mode says so"
     )
+    return Check("conda", "ok", found)

@@ -2,7 +2,7 @@
 
 Owns `examine` and `Examined`. Looks at the mutable sidecar and at every hashed one; changes nothing. What is broken is
 a finding, and counts for nothing; what is about other bytes than those of the index record (a file that was replaced
-under its name) is left alone.
+under its name) is left alone, and told only where a record or the mutable sidecar leads to it.
 
 Spec: https://github.com/conda/ceps/blob/main/cep-0050.md
 """
@@ -77,6 +77,8 @@ def examine(
     # (3) Those that are about these bytes.
     others = _others(everything, sha256)
     for digest in others:
+        if mutable is not None and mutable.sha256 not in others and digest not in advertised:
+            continue  # What a file was that has been replaced: its sidecar is kept, and nobody is led to it.
         findings.append(Finding.of(Code.SIDECAR_OTHER, where, sidecar=digest, expected=sha256))
     versions = {digest: version for digest, version in everything.items() if digest not in others}
     gone = tuple(digest for digest in advertised if digest not in everything)

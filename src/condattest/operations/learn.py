@@ -1,19 +1,23 @@
 """Trust on first use: see who signed what, and propose a policy from it.
 
-Owns `observe` and `observe_channel`. What they give is authenticated; what a policy makes of it is `policy.learn`.
+Owns `observe`, `observe_each` and `observe_channel`. What they give is authenticated; what a policy makes of it is
+`policy.learn`.
 """
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from condattest.errors import Malformed, Misuse
 from condattest.formats import publish, repodata, statement
 from condattest.model.artifact import Artifact
 from condattest.model.channel import Channel
 from condattest.model.evidence import Evidence
+from condattest.model.finding import Code, Finding
 from condattest.operations import attestations, channel_index, judgement
 from condattest.operations.attestations import Collected
-from condattest.operations.targets import DigestTarget, FileTarget, ListedTarget, Target, UrlTarget
-from condattest.policy.proposals import Observed
+from condattest.operations.channel_index import Indexes
+from condattest.operations.targets import DigestTarget, FileTarget, ListedTarget, RefusedTarget, Target, UrlTarget
+from condattest.policy.proposals import NotLearned, Observed
 from condattest.signatures.trust_root import TrustRoot
 from condattest.transport import files
 from condattest.transport.on_demand import Source
@@ -45,8 +49,48 @@ def observe(target: Target, channel: Channel | None, trust: TrustRoot, fetcher: 
         case UrlTarget(channel=own, subdir=subdir, file=file) | ListedTarget(channel=own, subdir=subdir, file=file):
             record, collected = attestations.in_channel(own, subdir, file, fetcher)
             return Observed(_artifact(record, subdir), channel or own, _proved(collected, trust))
+        case RefusedTarget(finding=finding):
+            raise Malformed(finding)
         case DigestTarget():
             raise Misuse(f"{target}: expected a package file, its URL, or a channel's URL")
+
+
+def observe_each(
+    targets: Sequence[Target], channel: Channel | None, trust: TrustRoot, fetcher: Source, *, jobs: int = 4
+) -> Iterator[Observed | NotLearned]:
+    """Authenticate what is advertised for each package of a list, in its order, with each index read once.
+
+    What is wrong with one package is told of it and teaches nothing. What cannot be had ends it all, since half a list
+    would be taken for the whole of it.
+
+    Raises:
+        Misuse: Nothing says which channel a file is of.
+        Unavailable, LocalFailure: Something could not be had.
+    """
+    indexes = Indexes(fetcher)
+
+    def seen(target: Target) -> Observed | NotLearned:
+        try:
+            if isinstance(target, ListedTarget):
+                return _listed(target, channel or target.channel, indexes, trust, fetcher)
+            return observe(target, channel, trust, fetcher)
+        except Malformed as error:
+            name = str(target) if target.file is None else target.file.name
+            where = target.channel if isinstance(target, ListedTarget) else channel
+            return NotLearned(where, name, error.finding)
+
+    with ThreadPoolExecutor(max_workers=jobs) as pool:
+        yield from pool.map(seen, targets)
+
+
+def _listed(target: ListedTarget, where: Channel, indexes: Indexes, trust: TrustRoot, fetcher: Source) -> Observed:
+    if target.sha256 is None:
+        raise Malformed(channel_index.no_digest(str(target), target.file))
+    record = indexes.record(target.channel, target.subdir, target.file)
+    if record.sha256 != target.sha256:
+        raise Malformed(Finding.of(Code.BIND_DIGEST, target, expected=record.sha256, found=target.sha256))
+    collected = attestations.advertised(f"{target.channel.url}/{target.subdir}", record, fetcher)
+    return Observed(_artifact(record, target.subdir), where, _proved(collected, trust))
 
 
 def observe_channel(channel: Channel, subdirs: Sequence[str], trust: TrustRoot, fetcher: Source) -> Iterator[Observed]:

@@ -5,7 +5,7 @@ built; that the channel serves just that is checked, and refused where it does n
 delta, map, log, bundle, head: a reader never meets a bundle whose files are not there. The bundle is judged as a reader
 would judge it before anything is written. It is created, never replaced: whoever loses number n builds again on what
 won. A writer that was killed before the head leaves a bundle that `head.json` does not name: the next one goes on from
-there.
+there. A listed file with another archive is refused until somebody says that it was replaced.
 
 Spec: ceps-drafts/cep-patch-provenance.md
 """
@@ -25,12 +25,13 @@ from condattest.formats.package import MAX_PACKAGE
 from condattest.formats.patch_files import Change, Place
 from condattest.formats.patch_instructions import Instructions
 from condattest.formats.patch_statement import PatchStatement, Source
-from condattest.model.artifact import PackageFile
+from condattest.model.artifact import PackageFile, Sha256
 from condattest.model.finding import Code, Finding, Severity
 from condattest.operations import patch_state
 from condattest.operations.patch_chain import Chain, Generation
 from condattest.operations.patch_head import point
 from condattest.operations.patch_inputs import Inputs
+from condattest.operations.patch_tip import Tip, tip
 from condattest.operations.sidecars import SCHEDULE
 from condattest.patches.changes import alike
 from condattest.patches.digests import record_digest
@@ -61,6 +62,8 @@ class Order:
         state: A file outside the channel that keeps the newest generation known to its author; None for none.
         trust_as_built: Whether records as built are believed of the index where no archive proves them.
         refresh_after: How old the newest generation may be until one is signed that changes nothing.
+        replaced: Files whose archive was replaced under its name, and is to be listed instead of the old one; None
+            where whatever is there is taken, as by an observer.
     """
 
     store: Store
@@ -73,6 +76,7 @@ class Order:
     state: Path | None = None
     trust_as_built: bool = False
     refresh_after: timedelta | None = None
+    replaced: frozenset[PackageFile] | None = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +105,8 @@ def attest(order: Order, sign: Sign, *, now: datetime) -> Made:
         now: The time, for the age of the newest generation.
 
     Raises:
-        Malformed: PATCH-REPLAY: the replay does not give what is served; PATCH-AS-BUILT; ROLLBACK: the channel's
-            generations do not descend from the state; or a generation that is there is not sound.
+        Malformed: PATCH-REPLAY: the replay does not give what is served; PATCH-AS-BUILT; PATCH-REPLACED;
+            ROLLBACK: the channel's generations do not descend from the state; or one that is there is not sound.
         Conflict: Others kept on being faster.
         NoIdentity, ServiceFailed: It could not be signed.
         Unavailable, LocalFailure: Something could not be read or written.
@@ -167,33 +171,18 @@ def unlike_served(
 def _attest(order: Order, served: Mapping[str, Any], sign: Sign, now: datetime) -> Made:
     chain = order.chain
     # (1) The generation before, checked as a client would check it.
-    newest = _newest(order)
-    log = chain.log(newest) if newest is not None else ()
-    where = f"{order.store.name}/{chain.place('head.json')}"
-    patch_state.descends(order.state, chain, newest, log, where=where)
-    before = None
-    if newest is not None:
-        shards = chain.map(newest)
-        full = (*log, newest.payload)
-
-        def value(place: Place, entry: patch_files.Entry, record: Mapping[str, Any]) -> Mapping[str, Any]:
-            return chain.value(PackageFile.parse(place[1]).name, place, entry, record, full)
-
-        before = Before(
-            generation=newest.said.generation,
-            payload=newest.payload,
-            payloads=log,
-            shards=shards,
-            shard=chain.shard,
-            value=value,
-        )
+    end = tip(chain, order.store)
+    patch_state.descends(order.state, chain, end.payloads, where=f"{order.store.name}/{chain.place('head.json')}")
     # (2) The next one.
-    built = build(order.inputs.as_built, served, before)
-    if newest is not None and not built.changed and not _is_due(newest, order.refresh_after, now):
+    newest = end.newest
+    built = build(order.inputs.as_built, served, _before(chain, end), frozenset(map(str, order.replaced or ())))
+    _meant(order, built)
+    if newest is not None and not (end.is_void or built.changed or _is_due(newest, order.refresh_after, now)):
         return Made(newest, new=False)
     proved = _proved(order, built)
     # (3) Signed, and judged as a reader would judge it.
-    payload = statement.dump(patch_statement.statement(_said(order, built, newest, proved)))
+    previous = end.payloads[-1] if end.payloads else None
+    payload = statement.dump(patch_statement.statement(_said(order, built, previous, proved)))
     if len(payload) > patch_statement.MAX_PAYLOAD:
         raise Misuse(f"the statement has {len(payload)} bytes, more than {patch_statement.MAX_PAYLOAD}")
     sigs = sidecar.dump([sign(payload).strip()])
@@ -210,33 +199,45 @@ def _attest(order: Order, served: Mapping[str, Any], sign: Sign, now: datetime) 
     return Made(generation, new=True, changed=built.changed, written=(*written, name, "head.json"))
 
 
-def _is_due(newest: Generation, refresh_after: timedelta | None, now: datetime) -> bool:
-    return refresh_after is not None and now - newest.time.at >= refresh_after
+def _before(chain: Chain, end: Tip) -> Before | None:
+    if not end.payloads:
+        return None
+
+    def value(place: Place, entry: patch_files.Entry, record: Mapping[str, Any]) -> Mapping[str, Any]:
+        return chain.value(PackageFile.parse(place[1]).name, place, entry, record, end.payloads)
+
+    return Before(
+        generation=len(end.payloads),
+        payload=end.payloads[-1],
+        payloads=end.payloads[:-1],
+        shards={} if end.newest is None else chain.map(end.newest),
+        shard=chain.shard,
+        value=value,
+        void=end.void,
+    )
 
 
-def _newest(order: Order) -> Generation | None:
-    """The newest generation: what `head.json` names, or one after it whose writer did not come to name it.
+def _meant(order: Order, built: Built) -> None:
+    """Refuse archives that took the place of listed ones without anybody saying so.
 
     Raises:
-        Malformed: ROLLBACK: a generation after it does not follow it; or one is not sound.
+        Malformed: PATCH-REPLACED.
+        Misuse: What is said to be replaced is not in the index.
     """
-    chain = order.chain
-    newest = chain.newest()
-    while True:
-        number = 1 if newest is None else newest.said.generation + 1
-        try:
-            following = chain.generation(number)
-        except Malformed as error:
-            if error.finding.code is Code.PATCH_MISSING:
-                return newest
-            raise
-        previous = None if newest is None else newest.payload
-        if following.said.previous != previous:
-            where = f"{order.store.name}/{chain.place(f'{number}.sigs')}"
-            found = following.said.previous
-            raise Malformed(Finding.of(Code.ROLLBACK, f"{where}: previous", expected=previous or "none", found=found))
-        point(order.store, chain.place("head.json"), number)
-        newest = following
+    if order.replaced is None:
+        return
+    if order.replaced:
+        there = {file for _, file, _ in records_of(order.inputs.as_built)}
+        for file in sorted(map(str, order.replaced - there)):
+            raise Misuse(f"--replaced {file}: the index of {order.chain.subdir} does not list it")
+    for place, (old, new) in sorted(built.replaced.items()):
+        if PackageFile.parse(place[1]) not in order.replaced:
+            where = f"{order.packages.name}/{order.chain.subdir}/{place[1]}"
+            raise Malformed(Finding.of(Code.PATCH_REPLACED, where, expected=old, found=new))
+
+
+def _is_due(newest: Generation, refresh_after: timedelta | None, now: datetime) -> bool:
+    return refresh_after is not None and now - newest.time.at >= refresh_after
 
 
 def _proved(order: Order, built: Built) -> bool:
@@ -271,14 +272,14 @@ def _index_json(order: Order, file: PackageFile, record: Mapping[str, Any], wher
         raise Malformed(Finding.of(Code.PATCH_AS_BUILT, where, expected="its archive", found="nothing")) from None
 
 
-def _said(order: Order, built: Built, newest: Generation | None, proved: bool) -> PatchStatement:
+def _said(order: Order, built: Built, previous: Sha256 | None, proved: bool) -> PatchStatement:
     instructions: Instructions | None = order.inputs.instructions
     return PatchStatement(
         target_channel=order.chain.channel,
         subdir=order.chain.subdir,
         role=order.chain.role,
         generation=built.generation,
-        previous=None if newest is None else newest.payload,
+        previous=previous,
         engine=order.engine.name,
         engine_version=order.engine_version,
         as_built="archive" if proved else "index",

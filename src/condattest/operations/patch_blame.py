@@ -12,7 +12,7 @@ from condattest.formats.patch_files import Entry, Place, Value
 from condattest.model.artifact import PackageFile, Sha256
 from condattest.model.finding import Code, Finding
 from condattest.operations.patch_chain import Chain, Generation
-from condattest.operations.patch_log import newest_of
+from condattest.operations.patch_log import newest_of, revoked
 from condattest.patches.changes import differences
 
 
@@ -59,6 +59,7 @@ class Blame:
         served: The digest of the record; None if it is removed.
         generations: Those that changed the record, oldest first.
         lines: Each key that was changed and is not as built again.
+        findings: IDENTITY-REVOKED where a revoked generation set the record.
     """
 
     file: PackageFile
@@ -67,6 +68,7 @@ class Blame:
     served: Sha256 | None
     generations: tuple[Generation, ...]
     lines: tuple[Line, ...]
+    findings: tuple[Finding, ...] = ()
 
 
 def blame(chain: Chain, file: PackageFile, *, at: datetime | None = None) -> Blame | None:
@@ -110,12 +112,20 @@ def blame(chain: Chain, file: PackageFile, *, at: datetime | None = None) -> Bla
         served=states[-1][1].served if states else entry.as_built,
         generations=tuple(generation for generation, _ in states),
         lines=tuple(line for line in lines if line.key in different),
+        findings=_revoked(chain, file, newest, states[-1][0] if states else None),
     )
+
+
+def _revoked(chain: Chain, file: PackageFile, *vouching: Generation | None) -> tuple[Finding, ...]:
+    payloads = dict.fromkeys(each.payload for each in vouching if each is not None)
+    return tuple(revoked(chain, each, str(file)) for each in payloads if each in chain.void)
 
 
 def _newest_at(chain: Chain, newest: Generation, payloads: tuple[Sha256, ...], at: datetime) -> Generation:
     """The newest generation that existed at a time; whatever was attested later says nothing of it."""
     for number in range(newest.said.generation, 0, -1):
+        if payloads[number - 1] in chain.void:
+            continue  # It was there, and is believed by nobody.
         generation = chain.generation(number)
         if generation.payload != payloads[number - 1]:
             where = f"{chain.origin.name}/{chain.place(f'{number}.sigs')}"

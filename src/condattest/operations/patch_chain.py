@@ -59,6 +59,7 @@ class Chain:
         role: The role that they must name.
         authority: Who may sign them.
         roots: The trust roots to authenticate under.
+        void: Payloads of generations that are revoked: they keep their place, and nothing of them is believed.
     """
 
     origin: Origin
@@ -67,6 +68,7 @@ class Chain:
     role: Role
     authority: Authority
     roots: Sequence[TrustRoot]
+    void: frozenset[Sha256] = frozenset()
     _generations: dict[int, Generation] = field(default_factory=dict)
     _deltas: dict[Sha256, dict[str, Sha256]] = field(default_factory=dict)
     _shards: dict[Sha256, Shard] = field(default_factory=dict)
@@ -75,19 +77,53 @@ class Chain:
         """The path of a file of the chain."""
         return f"{self.subdir}/patches/{name}"
 
-    def newest(self) -> Generation | None:
+    def newest(self, *, fresh: bool = False) -> Generation | None:
         """The generation that `head.json` names; None where there is no `head.json`.
+
+        Args:
+            fresh: Read `head.json` past the caches on the way: it is the only file that ever changes.
 
         Raises:
             Malformed: As `generation`.
             Unavailable, LocalFailure: Something could not be read.
         """
+        number = self.head(fresh=fresh)
+        return None if number is None else self.generation(number)
+
+    def head(self, *, fresh: bool = False) -> int | None:
+        """The number in `head.json`; None where there is none.
+
+        Raises:
+            Malformed: PATCH-FILE.
+            Unavailable, LocalFailure: It could not be read.
+        """
         path = self.place("head.json")
         try:
-            data = self.origin.read(path, patch_files.MAX_HEAD)
+            data = (self.origin.read_fresh if fresh else self.origin.read)(path, patch_files.MAX_HEAD)
         except NotFound:
             return None
-        return self.generation(patch_files.parse_head(data, where=self._where(path)))
+        return patch_files.parse_head(data, where=self._where(path))
+
+    def voided(self, number: int) -> Sha256 | None:
+        """The payload of a generation that is voided, whoever signed it; None where it is not, or is not there.
+
+        Raises:
+            Unavailable, LocalFailure: It could not be read.
+        """
+        if not self.void:
+            return None
+        try:
+            bundles = sidecar.parse(self._read(self.place(f"{number}.sigs"), sidecar.MAX_SIDECAR), where="").bundles
+            for each in bundles:
+                payload = Sha256(hashlib.sha256(each.payload).hexdigest())
+                if payload in self.void:
+                    said = patch_statement.parse(statement.parse(each.payload_type, each.payload))
+                    # A voided payload in the place of another generation voids nothing.
+                    if (said.target_channel, said.subdir, said.role) == (self.channel, self.subdir, self.role):
+                        return payload if said.generation == number else None
+        except Malformed:
+            return None  # Whoever reads it as a generation is told why it is none.
+        return None
 
     def generation(self, number: int) -> Generation:
         """Authenticate a generation.

@@ -8,7 +8,9 @@ Owns `Asked`, `Outcome` and `judge`. The order:
  (4) the record is the current one by its history, or was within index-lag; one that is younger than min-age is not yet;
  (5) whoever changed it last was allowed to, and changed no other keys than the policy lets be patched.
 
-A record that no generation ever touched has to be as built. Whatever cannot be had is undecided.
+A record that no generation ever touched has to be as built. Without a record (a file, a digest) only removal and the
+archive are judged, and a note says so. Before anything is rejected `head.json` is read once more, past all caches: it
+may have been older than the index. Whatever cannot be had is undecided.
 
 Spec: ceps-drafts/cep-patch-provenance.md
 """
@@ -18,7 +20,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from condattest.errors import Malformed
+from condattest.errors import Malformed, Unavailable
 from condattest.formats.patch_files import Entry, Place
 from condattest.model.artifact import Artifact, Sha256
 from condattest.model.finding import Code, Finding
@@ -39,12 +41,12 @@ class Asked:
 
     Attributes:
         artifact: The archive, with its subdir.
-        record: The index record, whole, from the bytes that a solver reads.
+        record: The index record, whole, from the bytes that a solver reads; None where there is none.
         index: The archive's `info/index.json`; None where the archive is not at hand.
     """
 
     artifact: Artifact
-    record: Mapping[str, Any]
+    record: Mapping[str, Any] | None
     index: Mapping[str, Any] | None
 
 
@@ -73,8 +75,24 @@ def judge(
     Raises:
         Unavailable, LocalFailure: Something could not be read.
     """
+    judging = _Judging(asked, chain, rule, revoked, memory, now)
+    newest = None
     try:
-        return _Judging(asked, chain, rule, revoked, memory, now).outcome()
+        newest = newest_of(chain)
+        outcome = judging.outcome(newest)
+    except Malformed as error:
+        outcome = Outcome((error.finding,))
+    if not outcome.findings:
+        return outcome
+    # Index and generation are not written in one step, and a cache may keep the hint longer than the index.
+    try:
+        newer = newest_of(chain, fresh=True)
+    except (Malformed, Unavailable):
+        return outcome
+    if newest is not None and newer.said.generation <= newest.said.generation:
+        return outcome
+    try:
+        return judging.outcome(newer)
     except Malformed as error:
         return Outcome((error.finding,))
 
@@ -104,9 +122,8 @@ class _Judging:
     memory: Memory
     now: datetime
 
-    def outcome(self) -> Outcome:
+    def outcome(self, newest: Generation) -> Outcome:
         # (1) The newest generation.
-        newest = newest_of(self.chain)
         where = f"{self.chain.origin.name}/{self.chain.place(f'{newest.said.generation}.sigs')}"
         age = self.now - newest.time.at
         if age > self.rule.max_age:
@@ -118,7 +135,12 @@ class _Judging:
         payloads = (*self.chain.log(newest), newest.payload)
         self._descent(payloads, where)
         # (3) to (5) The record.
-        findings, notes = self._record(newest, payloads)
+        record = self.asked.record
+        if record is None:
+            findings = self._archive(self._entry(newest), f"{self.chain.subdir}/{self.asked.artifact.file}")
+            notes = [] if findings else [Finding.of(Code.PATCH_NOT_JUDGED, self.asked.artifact.file)]
+            return Outcome(tuple(findings), tuple(notes), newest)
+        findings, notes = self._record(record, newest, payloads)
         if self.rule.role == "observer":
             notes.append(Finding.of(Code.PATCH_WITNESSED, self.asked.artifact.file))
             findings = [_unseen(finding) for finding in findings]
@@ -140,27 +162,39 @@ class _Judging:
         served = Seen(len(payloads), payloads[-1])
         self.memory.remember_generation(self.chain.channel, name, served, now=self.now)
 
-    def _record(self, newest: Generation, payloads: tuple[Sha256, ...]) -> tuple[list[Finding], list[Finding]]:
-        asked = self.asked
-        file = asked.artifact.file
+    def _archive(self, listed: tuple[Place, Entry] | None, where: str) -> list[Finding]:
+        """Whether the archive is the one that is listed, and was not removed."""
+        if listed is None:
+            return []
+        _, entry = listed
+        found = self.asked.artifact.sha256
+        if entry.sha256 != found:
+            return [Finding.of(Code.PATCH_RECORD, where, expected=entry.sha256, found=found)]
+        if entry.removed:
+            return [Finding.of(Code.PATCH_REMOVED, where, generation=entry.newest)]
+        return []
+
+    def _record(
+        self, record: Mapping[str, Any], newest: Generation, payloads: tuple[Sha256, ...]
+    ) -> tuple[list[Finding], list[Finding]]:
+        file = self.asked.artifact.file
         where = f"{self.chain.subdir}/{file}"
         for key, expected in (("name", file.name), ("version", file.version), ("build", file.build)):
-            if asked.record.get(key) != expected:
-                found = asked.record.get(key)
+            if record.get(key) != expected:
+                found = record.get(key)
                 return [Finding.of(Code.BIND_METADATA, f"{where}: {key}", expected=expected, found=found)], []
-        digest = record_digest(asked.record, where=where)
+        digest = record_digest(record, where=where)
         built = self._as_built(newest, where)
         listed = self._entry(newest)
         if listed is None:
             if built is None or record_digest(built, where=where) == digest:
                 return [], []
-            changed = ", ".join(differences(built, asked.record))
+            changed = ", ".join(differences(built, record))
             return [Finding.of(Code.PATCH_UNATTRIBUTED, where, keys=changed)], []
+        wrong = self._archive(listed, where)
+        if wrong:
+            return wrong, []
         place, entry = listed
-        if entry.sha256 != asked.artifact.sha256:
-            return [Finding.of(Code.PATCH_RECORD, where, expected=entry.sha256, found=asked.artifact.sha256)], []
-        if entry.removed:
-            return [Finding.of(Code.PATCH_REMOVED, where, generation=entry.newest)], []
         if built is not None and record_digest(built, where=where) != entry.as_built:
             found_built = record_digest(built, where=where)
             return [Finding.of(Code.PATCH_AS_BUILT, where, expected=entry.as_built, found=found_built)], []
@@ -199,6 +233,8 @@ class _Judging:
                 return [], []  # Its first patch is not in force yet.
             return [Finding.of(Code.PATCH_STRIPPED, where, expected=entry.served, found=digest)], []
         current = history.current(at)
+        if current is None and digest == entry.as_built and history.current(0) is None:
+            return [], []  # Nothing is in force yet, and that leaves it as built.
         if current is None:
             until = history.state(at).since.isoformat()
             expected = f"a patch of {durations.show(self.rule.min_age)} of age"
@@ -216,7 +252,8 @@ class _Judging:
         if last.generation.payload in self.revoked:
             return [Finding.of(Code.IDENTITY_REVOKED, where, payload=last.generation.payload)]
         # Without the archive only what the last change touched can be told.
-        changed = set(last.entry.changed) if built is None else set(differences(built, self.asked.record))
+        record = self.asked.record
+        changed = set(last.entry.changed) if built is None or record is None else set(differences(built, record))
         return [Finding.of(Code.PATCH_KEY, where, key=key) for key in sorted(changed - self.rule.keys)]
 
 

@@ -1,7 +1,7 @@
 """The history of a subdir's patches, newest generation first, each step checked against the one after it.
 
-Owns `log` and `Step`. What is wrong with a step is said of it, and the walk goes on as far as there is something to
-read.
+Owns `log`, `newest_of` and `Step`. What is wrong with a step is said of it, and the walk goes on as far as there is
+something to read. A revoked generation has to keep its place, and nothing else is asked of it, unless it is the newest.
 """
 
 from collections.abc import Iterator
@@ -15,11 +15,15 @@ from condattest.operations.patch_chain import Chain, Generation
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One generation: what it says, and what is wrong with it; `generation` is None where it cannot be believed."""
+    """One generation: what it says, and what is wrong with it; `generation` is None where it cannot be believed.
+
+    Of one that is `void`, because its payload is revoked, nothing is believed whoever signed it.
+    """
 
     number: int
     generation: Generation | None
     findings: tuple[Finding, ...] = ()
+    void: bool = False
 
 
 def log(chain: Chain, *, limit: int | None = None) -> Iterator[Step]:
@@ -41,16 +45,17 @@ def log(chain: Chain, *, limit: int | None = None) -> Iterator[Step]:
             return
         step = _step(chain, number, payloads, later)
         yield step
-        later = step.generation
+        if not step.void:
+            later = step.generation
 
 
-def newest_of(chain: Chain) -> Generation:
-    """The newest generation.
+def newest_of(chain: Chain, *, fresh: bool = False) -> Generation:
+    """The newest generation; `fresh` as for `Chain.newest`.
 
     Raises:
         Malformed: PATCH-NONE: there is none; or it is not sound.
     """
-    newest = chain.newest()
+    newest = chain.newest(fresh=fresh)
     if newest is None:
         where = f"{chain.origin.name}/{chain.place('head.json')}"
         raise Malformed(Finding.of(Code.PATCH_NONE, where, channel=chain.channel, subdir=chain.subdir))
@@ -58,20 +63,28 @@ def newest_of(chain: Chain) -> Generation:
 
 
 def _step(chain: Chain, number: int, payloads: tuple[Sha256, ...], later: Generation | None) -> Step:
+    void = payloads[number - 1] in chain.void
     try:
         generation = chain.generation(number)
     except Malformed as error:
-        return Step(number, None, (error.finding,))
+        return Step(number, None, () if void else (error.finding,), void)
     where = f"{chain.origin.name}/{chain.place(f'{number}.sigs')}"
     findings = []
+    if void and number == len(payloads):
+        findings.append(revoked(chain, generation.payload, where))
     if generation.payload != payloads[number - 1]:
         findings.append(Finding.of(Code.ROLLBACK, where, expected=payloads[number - 1], found=generation.payload))
     previous = payloads[number - 2] if number > 1 else None
-    if generation.said.previous != previous:
+    if generation.said.previous != previous and not void:
         found = generation.said.previous
         findings.append(Finding.of(Code.ROLLBACK, f"{where}: previous", expected=previous or "none", found=found))
-    if later is not None and later.time.at < generation.time.at:
+    if later is not None and not void and later.time.at < generation.time.at:
         expected = f"no later than generation {later.said.generation}, {later.time.at.isoformat()}"
         found_time = generation.time.at.isoformat()
         findings.append(Finding.of(Code.PATCH_BACKWARDS, where, expected=expected, found=found_time))
-    return Step(number, generation, tuple(findings))
+    return Step(number, generation, tuple(findings), void)
+
+
+def revoked(chain: Chain, payload: Sha256, where: str) -> Finding:
+    """The finding for what was said by a revoked generation, and by none since."""
+    return Finding.of(Code.IDENTITY_REVOKED, where, payload=payload, role=chain.role)

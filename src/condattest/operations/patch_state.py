@@ -20,16 +20,13 @@ MAX_STATE: Final = 64 * 1024
 """Bytes of a state: some hundred subdirs."""
 
 
-def descends(
-    state: Path | None, chain: Chain, newest: Generation | None, log: tuple[Sha256, ...], *, where: str
-) -> None:
-    """Refuse a newest generation that does not descend from what the state knows.
+def descends(state: Path | None, chain: Chain, payloads: tuple[Sha256, ...], *, where: str) -> None:
+    """Refuse a chain that does not descend from what the state knows.
 
     Args:
         state: The file; None where none is kept, and anything goes.
         chain: The generations.
-        newest: The newest of them; None where there is none.
-        log: The payloads of all before it.
+        payloads: The payload of each of them, oldest first.
         where: What to name in a finding.
 
     Raises:
@@ -41,7 +38,6 @@ def descends(
     if known is None:
         return
     number, payload = known
-    payloads = () if newest is None else (*log, newest.payload)
     line = payloads[number - 1] if number <= len(payloads) else None
     if line != payload:
         expected = f"generation {number}, {payload}"

@@ -2,18 +2,18 @@
 
 Owns `Demand`, `demanded` and `with_patches`. A policy's `[[patch]]` decides whether patches are judged for a channel; a
 caller can demand it (`require`: without a rule the package is rejected), have it only told (`report`), or leave it out
-(`off`).
+(`off`). Of what comes without an index record only removal and archive are judged.
 """
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
+from condattest.errors import Malformed
 from condattest.model.artifact import Artifact
 from condattest.model.channel import Channel
 from condattest.model.finding import Code, Finding, Severity
 from condattest.model.verdict import Accepted, Rejected, Undecided, Verdict
-from condattest.patches.held import disagreements
 from condattest.policy.rules import Policy
 from condattest.signatures.trust_root import TrustRoot
 from condattest.transport.memory import Memory
@@ -42,6 +42,7 @@ def with_patches(
     index: Mapping[str, Any] | None,
     held: Mapping[str, Any] | None = None,
     *,
+    locked: bool = False,
     policy: Policy,
     trust: TrustRoot,
     roots: Mapping[str, TrustRoot],
@@ -56,10 +57,11 @@ def with_patches(
         verdict: The verdict on the archive.
         demand: Whether patches are judged.
         channel: Where the package comes from; None if nobody says.
-        artifact: The archive, with its subdir.
+        artifact: The archive, with its subdir; where it has none, `index` says it.
         record: The index record, whole; None where there is none at hand.
         index: The archive's `info/index.json`; None where the archive is not at hand.
         held: The record as a client holds it, which has to be the index's; None where there is none.
+        locked: Whether `held` may be an earlier state of the record, since it was taken some time ago.
         policy: For the `[[patch]]` rules.
         trust: The trust root, where no rule names another.
         roots: The trust roots that rules name.
@@ -77,14 +79,12 @@ def with_patches(
             return verdict
         finding = Finding.of(Code.POLICY_NO_PATCH_RULE, policy.source, channel=home)
         return Rejected((finding,), verdict.evidence)
-    if record is None or artifact.subdir is None:
+    subdir = artifact.subdir or _said(index)
+    if subdir is None:
         return _noted(verdict, Finding.of(Code.PATCH_NOT_JUDGED, artifact.file))
-    other = () if held is None else disagreements(held, record)
-    if other:
-        finding = Finding.of(Code.PATCH_HELD, f"{artifact.subdir}/{artifact.file}", keys=", ".join(other))
-        return _judged(verdict, (finding,), demand)
     # Imported here: most verifications judge no patches, and this costs start-up time.
     from condattest.operations.patch_chain import Chain
+    from condattest.operations.patch_held import told_of
     from condattest.operations.patch_judgement import Asked, judge
     from condattest.policy.patch_signers import authority
     from condattest.transport.origin import HttpOrigin
@@ -94,10 +94,27 @@ def with_patches(
         return _judged(verdict, (allowed,), demand)
     origin = HttpOrigin((rule.provenance or channel).url, fetcher)
     own = [roots[rule.trusted_root]] if rule.trusted_root is not None and rule.trusted_root in roots else [trust]
-    chain = keep(Chain(origin, home, artifact.subdir, rule.role, allowed, own))
+    chain = keep(Chain(origin, home, subdir, rule.role, allowed, own))
     asked = Asked(artifact=artifact, record=record, index=index)
     outcome = judge(asked, chain, rule, policy.revoked.patch, memory, now=now)
-    return _judged(_noted(verdict, *outcome.notes), outcome.findings, demand)
+    verdict = _noted(verdict, *outcome.notes)
+    if held is None or outcome.findings or outcome.generation is None:
+        return _judged(verdict, outcome.findings, demand)
+    try:
+        told = told_of(held, asked, chain, outcome.generation, policy.revoked.patch, locked=locked)
+    except Malformed as error:
+        told = error.finding
+    if told is None or told.code.severity is Severity.NOTE:
+        return _noted(verdict, *([] if told is None else [told]))
+    return _judged(verdict, (told,), demand)
+
+
+def _said(index: Mapping[str, Any] | None) -> str | None:
+    """The subdir that an archive names itself, if that can name one."""
+    from condattest.operations.stored_package import is_subdir
+
+    said = None if index is None else index.get("subdir")
+    return said if isinstance(said, str) and is_subdir(said) else None
 
 
 def _noted(verdict: Accepted, *notes: Finding) -> Accepted:

@@ -1,13 +1,14 @@
 """Check a subdir's patches whole: the chain, every file of it, the replay, and what is served.
 
 Owns `verify` and `Checked`. (1) The newest generation and its descent; (2) every shard and delta, and that the changes
-make of each record as built what the shards say; (3) the engine gives from the instructions what the shards say, and
-would not fail on them (instructions with the same outcome as the attested ones are no news, and no generation is made
-for them); (4) the served index is just that: what it has beside is unattributed, what it lacks is stripped.
+make of each record as built what the shards say; a record that a revoked generation changed last is nobody's; (3) the
+engine gives from the instructions what the shards say, and would not fail on them (instructions with the same outcome
+as the attested ones are no news, and no generation is made for them); (4) the served index is just that: what it has
+beside is unattributed, what it lacks is stripped.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from condattest.errors import Malformed
@@ -16,7 +17,7 @@ from condattest.model.artifact import PackageFile, Sha256
 from condattest.model.finding import Code, Finding, Severity
 from condattest.operations.patch_chain import Chain, Generation
 from condattest.operations.patch_inputs import Inputs
-from condattest.operations.patch_log import log, newest_of
+from condattest.operations.patch_log import log, newest_of, revoked
 from condattest.patches import engines
 from condattest.patches.changes import alike, differences
 from condattest.patches.digests import record_digest
@@ -66,9 +67,15 @@ def _history(
 ) -> Iterator[Finding]:
     as_built = {place: record for place, _, record in records_of(inputs.as_built) if place in entries}
     for place, (name, entry) in entries.items():
+        void = [at for at, (number, _) in enumerate(entry.history) if set(payloads[number - 1 : number]) & chain.void]
+        if void and void[-1] == len(entry.history) - 1:
+            yield revoked(chain, payloads[entry.newest - 1], place[1])
+            continue
         try:
-            states = list(chain.states(name, place, entry, payloads))
-            record = as_built.get(place)
+            # Of what a revoked generation said, and what led to it, nothing is asked: the changes since stand alone.
+            since = replace(entry, history=entry.history[void[-1] + 1 :]) if void else entry
+            states = list(chain.states(name, place, since, payloads))
+            record = None if void else as_built.get(place)
             # What the shards say of keys is only what somebody says, until it gives the digests that they say.
             if record is not None and record_digest(record, where="/".join(place)) == entry.as_built:
                 chain.value(name, place, entry, record, payloads)

@@ -55,7 +55,7 @@ def read(path: Path, *, now: datetime) -> Loaded:
     # Imported here: without a policy file, the models that read one would cost a tenth of a short command's time.
     from condattest.policy import load
 
-    data = _bytes(path)
+    data = bytes_of(path)
     policy = load.parse(data, where=str(path), now=now)
     named = [rule.trusted_root for rule in policy.rules] + [patch.trusted_root for patch in policy.patches]
     roots = {name: TrustRoot.from_file(path.parent / name) for name in named if name is not None}
@@ -66,12 +66,13 @@ def read(path: Path, *, now: datetime) -> Loaded:
 def text(path: Path) -> str:
     """Return the text of a policy file that is to be extended; raises as `read` does."""
     try:
-        return _bytes(path).decode("utf-8")
+        return bytes_of(path).decode("utf-8")
     except UnicodeDecodeError:
         raise PolicyInvalid(str(path), ["expected UTF-8 text"]) from None
 
 
-def _bytes(path: Path) -> bytes:
+def bytes_of(path: Path) -> bytes:
+    """Return the bytes of a file that may be believed as a policy; raises as `read` does."""
     with files.open_once(path) as opened:
         status = os.fstat(opened.fileno())
         if hasattr(os, "getuid"):

@@ -48,7 +48,7 @@ class Verification:
 
     Attributes:
         target: The target as it was given, without credentials.
-        file: Its file name.
+        file: Its file name; None where not even that is told.
         sha256: The digest of its bytes, where they were had.
         channel: The channel that it was judged for.
         attestations: Where attestations were found.
@@ -57,7 +57,7 @@ class Verification:
     """
 
     target: str
-    file: PackageFile
+    file: PackageFile | None
     sha256: Sha256 | None
     channel: Channel | None
     attestations: tuple[str, ...]

@@ -115,6 +115,7 @@ class Shelf:
         including: Collection[Sha256] = (),
         *,
         without: Collection[Sha256] = (),
+        only: Sha256 | None = None,
         mend: bool = False,
     ) -> Head | None:
         """Bring the sidecar up to date: every version joined, what `choose` says appended; None if there is nothing.
@@ -124,6 +125,7 @@ class Shelf:
             choose: Which bundles to append.
             including: Versions to join, those that the index names first of all.
             without: Versions to leave out, because they are about other bytes.
+            only: The digest of the bytes that were put in the place of others: versions about none but those stay out.
             mend: Replace a mutable sidecar that is none, where a hashed one can be had.
 
         Raises:
@@ -134,7 +136,7 @@ class Shelf:
         """
         for attempt in stamina.retry_context(**SCHEDULE):
             with attempt:
-                return self._bring(file, choose, including, without, mend)
+                return self._bring(file, choose, including, without, only, mend)
         raise AssertionError("stamina returns or raises")
 
     def _bring(
@@ -143,13 +145,18 @@ class Shelf:
         choose: Choose,
         including: Collection[Sha256],
         without: Collection[Sha256],
+        only: Sha256 | None,
         mend: bool,
     ) -> Head | None:
         # (1) What is there. A lost .sigs is rebuilt from whatever hashed sidecars there are.
         path = self.path(file)
         found = self._read(path)
         known = self._versions(file, found, including, mend)
-        versions = {digest: version for digest, version in known.items() if digest not in without}
+        versions = {
+            digest: version
+            for digest, version in known.items()
+            if digest not in without and (only is None or about(version.bundles, only))
+        }
         # (2) What it should be.
         advertised = next((digest for digest in including if digest in versions), next(iter(versions), None))
         there = sidecar.parse(sidecar.joined(versions, advertised), where=path).elements if versions else ()
@@ -210,17 +217,19 @@ class Joining:
     Attributes:
         shelf: The subdir's sidecars.
         hint: What to do about a version that cannot be joined.
+        only: By artifact that was replaced, the digest of its bytes; what is about other bytes is not joined.
         moved: By artifact, the digest of its sidecar after joining, or why a version could not be joined.
     """
 
     shelf: Shelf
     hint: str = ""
+    only: Mapping[PackageFile, Sha256] = field(default_factory=dict)
     moved: dict[PackageFile, Sha256 | Malformed] = field(default_factory=dict)
 
     def __call__(self, file: PackageFile, named: Sha256) -> Sha256 | None:
         """Join a version; None if it cannot be, which concerns this artifact alone."""
         try:
-            head = self.shelf.bring(file, lambda elements: (), (named,))
+            head = self.shelf.bring(file, lambda elements: (), (named,), only=self.only.get(file))
         except Malformed as error:
             error.hint = self.hint
             self.moved[file] = error

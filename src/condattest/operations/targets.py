@@ -14,6 +14,7 @@ from urllib.parse import unquote
 from condattest.errors import Misuse
 from condattest.model.artifact import Artifact, PackageFile, Sha256
 from condattest.model.channel import Channel, canonical, redact
+from condattest.model.finding import Finding
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _SUBDIR = re.compile(r"noarch|[a-z0-9]+-[a-z0-9_]+", re.ASCII)
@@ -21,10 +22,11 @@ _SUBDIR = re.compile(r"noarch|[a-z0-9]+-[a-z0-9_]+", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class FileTarget:
-    """A package on this machine."""
+    """A package on this machine; `sha256` is what a lock file says of it, where one does."""
 
     path: Path
     file: PackageFile
+    sha256: Sha256 | None = None
 
     def __str__(self) -> str:
         return str(self.path)
@@ -69,6 +71,7 @@ class ListedTarget:
         file: The file name in that URL.
         sha256: Its digest, as it is listed; None where the list has none, which is a reason to reject.
         held: The record as the client holds it, to be compared with the channel's; None where it holds none.
+        locked: Whether that record was taken some time ago, so that it may be an earlier state of the channel's.
     """
 
     url: str
@@ -77,22 +80,37 @@ class ListedTarget:
     file: PackageFile
     sha256: Sha256 | None
     held: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)
+    locked: bool = False
 
     def __str__(self) -> str:
         return redact(self.url)
 
 
-Target = FileTarget | UrlTarget | DigestTarget | ListedTarget
+@dataclass(frozen=True, slots=True)
+class RefusedTarget:
+    """Something that is listed or installed, and not told well enough to be verified: rejected for `finding`."""
+
+    name: str
+    finding: Finding
+    file: PackageFile | None = None
+
+    def __str__(self) -> str:
+        return redact(self.name)
 
 
-def listed(url: str, sha256: Sha256 | None, held: Mapping[str, Any] | None = None) -> ListedTarget:
+Target = FileTarget | UrlTarget | DigestTarget | ListedTarget | RefusedTarget
+
+
+def listed(
+    url: str, sha256: Sha256 | None, held: Mapping[str, Any] | None = None, *, locked: bool = False
+) -> ListedTarget:
     """Make a target of a package that a client lists.
 
     Raises:
         Misuse: The URL is not one of a package in a channel.
     """
     parts = _url(url)
-    return ListedTarget(parts.url, parts.channel, parts.subdir, parts.file, sha256, held)
+    return ListedTarget(parts.url, parts.channel, parts.subdir, parts.file, sha256, held, locked)
 
 
 def parse(text: str) -> Target:

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from condattest.errors import LocalFailure, Malformed, Misuse, Unavailable
 from condattest.formats.package import MAX_PACKAGE
@@ -35,7 +35,7 @@ from condattest.operations.judgement import (
 from condattest.operations.patch_verdict import demanded, with_patches
 from condattest.operations.question import Question, Verification
 from condattest.operations.rollback import held_against
-from condattest.operations.targets import DigestTarget, FileTarget, ListedTarget, Target, UrlTarget
+from condattest.operations.targets import DigestTarget, FileTarget, ListedTarget, RefusedTarget, Target, UrlTarget
 from condattest.signatures.authenticate import authenticate_parsed
 from condattest.signatures.trust_root import TrustRoot
 from condattest.transport import files
@@ -145,10 +145,14 @@ class _Asking:
                 return self._digest(artifact, known)
             case ListedTarget():
                 return self._listed(target, known)
+            case RefusedTarget(finding=finding):
+                raise Malformed(finding)
 
     def _file(self, target: FileTarget, known: "_Known") -> Verdict:
         with _opened(target.path) as opened:
             known.sha256 = files.hash_file(opened, on_bytes=self.on_bytes)
+            if target.sha256 not in (None, known.sha256):
+                raise Malformed(Finding.of(Code.BIND_DIGEST, target, expected=target.sha256, found=known.sha256))
             collected = self._named()
             if collected is None:
                 collected = attestations.beside(target.path, style=self.question.style)
@@ -184,7 +188,9 @@ class _Asking:
         channel, subdir = self.question.channel, self.question.subdir
         collected = self._named()
         if collected is not None or channel is None or subdir is None:
-            return self._decide(collected or Collected(), artifact, known, None)
+            placed = Artifact(artifact.file, artifact.sha256, artifact.subdir or subdir)
+            verdict = self._decide(collected or Collected(), artifact, known, None)
+            return self._with_patches(verdict, placed, known, None, None)
         return self._by_record(channel, Artifact(artifact.file, artifact.sha256, subdir), known, None)
 
     def _listed(self, target: ListedTarget, known: "_Known") -> Verdict:
@@ -193,11 +199,9 @@ class _Asking:
         if target.sha256 is None:
             raise Malformed(channel_index.no_digest(str(target), target.file))
         artifact = Artifact(target.file, target.sha256, target.subdir)
-        return self._by_record(target.channel, artifact, known, target.held)
+        return self._by_record(target.channel, artifact, known, target)
 
-    def _by_record(
-        self, channel: Channel, artifact: Artifact, known: "_Known", held: Mapping[str, Any] | None
-    ) -> Verdict:
+    def _by_record(self, channel: Channel, artifact: Artifact, known: "_Known", listed: ListedTarget | None) -> Verdict:
         """Judge a package without its archive: by its digest, and by the channel's record of it."""
         subdir = artifact.subdir or ""
         record, collected = self._in_channel(channel, subdir, artifact.file)
@@ -205,7 +209,7 @@ class _Asking:
         verdict = self._decide(collected, artifact, known, record)
         verdict = self._remember(verdict, channel, artifact, record, collected)
         verdict = noted(verdict, Finding.of(Code.SUBDIR_UNCHECKED, artifact.file, found=subdir))
-        return self._with_patches(verdict, artifact, known, record, None, held)
+        return self._with_patches(verdict, artifact, known, record, None, listed)
 
     def _in_channel(self, channel: Channel, subdir: str, file: PackageFile) -> "tuple[Record, Collected]":
         # The record's own field is judged before any further request.
@@ -219,7 +223,7 @@ class _Asking:
         known: "_Known",
         record: "Record | None",
         index: Index,
-        held: Mapping[str, Any] | None = None,
+        listed: ListedTarget | None = None,
     ) -> Verdict:
         """Judge the record's patches, too, where the policy or the caller demands it."""
         return with_patches(
@@ -229,7 +233,8 @@ class _Asking:
             artifact,
             None if record is None else record.members,
             index,
-            held,
+            None if listed is None else listed.held,
+            locked=listed is not None and listed.locked,
             policy=self.question.policy,
             trust=self.trust,
             roots=self.question.roots,

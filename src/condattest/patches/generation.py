@@ -2,12 +2,13 @@
 
 Owns `Before`, `Built`, `build` and `records_of`. Entries are never dropped: a file that the index no longer lists keeps
 its entry as it is. As built never changes for the same archive; another archive under the same name begins a history of
-its own, even if it is not patched. A file that was never patched has no entry, so a generation costs what it changes;
-only records that the engine touched are digested.
+its own, even if it is not patched. What revoked generations changed last is told anew, from the state before. A file
+that was never patched has no entry, so a generation costs what it changes; only records that the engine touched are
+digested.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -36,6 +37,7 @@ class Before:
         shards: Its map.
         shard: Reads the shard of a name, by its digest.
         value: What a record was as served by it, given the record as built: the sum of all changes to it.
+        void: The numbers of generations that are revoked.
     """
 
     generation: int
@@ -44,6 +46,7 @@ class Before:
     shards: Mapping[str, Sha256]
     shard: Callable[[str, Sha256], Shard]
     value: Callable[[Place, Entry, _Record], _Record]
+    void: frozenset[int] = frozenset()
 
 
 @dataclass(slots=True)
@@ -59,6 +62,7 @@ class Built:
         counts: Of records: all, patched, removed, and changed by this generation.
         changed: By place, what it changed.
         listed: The places that it is the first to list.
+        replaced: By place, the archive that was listed and the one that took its name.
     """
 
     generation: int
@@ -69,6 +73,7 @@ class Built:
     counts: dict[str, int] = field(default_factory=dict)
     changed: dict[Place, Mapping[str, Change]] = field(default_factory=dict)
     listed: set[Place] = field(default_factory=set)
+    replaced: dict[Place, tuple[Sha256, Sha256]] = field(default_factory=dict)
 
 
 def records_of(document: _Record) -> Iterator[tuple[Place, PackageFile, _Record]]:
@@ -92,13 +97,14 @@ def _file(name: str) -> PackageFile | None:
         return None
 
 
-def build(as_built: _Record, served: _Record, before: Before | None) -> Built:
+def build(as_built: _Record, served: _Record, before: Before | None, replaced: Container[str] = frozenset()) -> Built:
     """Make the next generation.
 
     Args:
         as_built: `repodata_from_packages.json`.
         served: What the engine makes of it; records that it did not touch may be the same objects.
         before: The generation before; None for the first.
+        replaced: Names of files whose archive was replaced: they are listed from now on, patched or not.
 
     Raises:
         Malformed: PATCH-RECORD: a record cannot be digested; PATCH-AS-BUILT: a record as built changed, though its
@@ -114,7 +120,7 @@ def build(as_built: _Record, served: _Record, before: Before | None) -> Built:
     for place, file, record in records_of(as_built):
         count += 1
         now = None if place[1] in gone else after.get(place)
-        if file.name in known or now is not record:
+        if file.name in known or now is not record or place[1] in replaced:
             if _KINDS[place[0]] != file.kind:
                 raise Malformed(Finding.of(Code.BIND_NAME, "/".join(place), expected=_KINDS[place[0]], found=file.kind))
             touched.setdefault(file.name, {})[place] = (record, now)
@@ -123,10 +129,11 @@ def build(as_built: _Record, served: _Record, before: Before | None) -> Built:
     totals = {"patched": 0, "removed": 0}
     for name in sorted(touched.keys() | known.keys()):
         old = before.shard(name, known[name]) if before is not None and name in known else Shard(name, {})
-        new = _shard(number, old, touched.get(name, {}), before, built)
+        already = len(built.changed)
+        new = _shard(number, old, touched.get(name, {}), before, built, replaced)
         totals["patched"] += sum(entry.served not in (None, entry.as_built) for entry in new.files.values())
         totals["removed"] += sum(entry.removed for entry in new.files.values())
-        if any(entry.newest == number for entry in new.files.values()):
+        if len(built.changed) > already:
             digest = _keep(built, patch_files.dump_shard(new), ".shard.json.zst")
             shards[name] = delta[name] = digest
     built.delta = _keep(built, patch_files.dump_map(delta), ".delta.json.zst")
@@ -149,24 +156,29 @@ def _shard(
     touched: Mapping[Place, tuple[_Record, _Record | None]],
     before: Before | None,
     built: Built,
+    forced: Container[str],
 ) -> Shard:
     entries = {place: Entry(**{**_fields(entry), "changed": {}}) for place, entry in old.files.items()}
     for place, (record, now) in touched.items():
         where = "/".join(place)
-        entry = old.files.get(place)
-        if entry is None and now is record:
+        known = old.files.get(place)
+        if known is None and now is record and place[1] not in forced:
             continue  # Neither patched now nor ever before: nothing of it is digested.
         sha256 = _sha256(record, where)
-        replaced = entry is not None and entry.sha256 != sha256
-        if replaced:
+        entry = None if known is None else _standing(known, before)
+        if entry is not None and entry.sha256 != sha256:
+            built.replaced[place] = (entry.sha256, sha256)
             entry = None  # Another archive under the same name: its history begins anew.
         as_built = record_digest(record, where=where)
         if entry is not None and entry.as_built != as_built:
             raise Malformed(Finding.of(Code.PATCH_AS_BUILT, where, expected=entry.as_built, found=as_built))
         served = as_built if now is record else None if now is None else record_digest(now, where=where)
-        if entry is None and served == as_built and not replaced:
+        if entry is None and known is None and served == as_built and place[1] not in forced:
             continue
         if entry is not None and entry.served == served:
+            if entry is not known:  # What was revoked changed it, and that is taken back.
+                entries[place] = entry
+                built.changed[place] = {}
             continue
         was = record if entry is None or before is None else before.value(place, entry, record)
         changed = {} if now is None else differences(was, now)
@@ -176,6 +188,20 @@ def _shard(
         if entry is None:
             built.listed.add(place)
     return Shard(old.name, entries)
+
+
+def _standing(entry: Entry, before: Before | None) -> Entry | None:
+    """An entry without the revoked generations that changed it last; None if nobody else ever did."""
+    void = before.void if before is not None else frozenset()
+    history = entry.history
+    while history and history[-1][0] in void:
+        history = history[:-1]
+    if history == entry.history:
+        return entry
+    if not history:
+        return None
+    served = history[-1][1]
+    return Entry(sha256=entry.sha256, as_built=entry.as_built, served=served, history=history)
 
 
 _FIELDS: Final = ("sha256", "as_built", "served", "history")

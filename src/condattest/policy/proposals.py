@@ -86,7 +86,7 @@ class SeveralSigners:
 class NotLearned:
     """Something that teaches nothing: no attestation, one of another package, or a signer that cannot be pinned."""
 
-    channel: Channel
+    channel: Channel | None
     package: str
     finding: Finding
 

@@ -96,7 +96,7 @@ def verifications(answers: "Sequence[Verification]") -> dict[str, Any]:
     results = [
         {
             "target": exact(answer.target),
-            "file": str(answer.file),
+            "file": None if answer.file is None else str(answer.file),
             "sha256": answer.sha256,
             "channel": None if answer.channel is None else answer.channel.url,
             "attestations": [exact(place) for place in answer.attestations],

@@ -83,6 +83,7 @@ def steps(values: Sequence[Step]) -> dict[str, Any]:
         {
             "number": each.number,
             "generation": None if each.generation is None else generation(each.generation),
+            "void": each.void,
             "findings": [documents.finding(finding) for finding in each.findings],
         }
         for each in values
@@ -98,12 +99,12 @@ def show_steps(console: Console, values: Sequence[Step]) -> None:
         table.add_column(heading, overflow="fold")
     for each in values:
         if each.generation is None:
-            table.add_row(str(each.number), Text("not to be believed", "bold red"))
+            table.add_row(str(each.number), Text("revoked" if each.void else "not to be believed", "bold red"))
             continue
         counts = each.generation.said.counts
         table.add_row(
             str(each.number),
-            Text(_when(each.generation)),
+            Text(_when(each.generation) + (", revoked" if each.void else "")),
             str(counts["changed"]),
             str(counts["patched"]),
             str(counts["removed"]),
@@ -138,13 +139,22 @@ def blame(value: Blame, subdir: str) -> dict[str, Any]:
             }
             for line in value.lines
         ],
+        "findings": [documents.finding(finding) for finding in value.findings],
     }
 
 
 def not_blamed(file: PackageFile, subdir: str) -> dict[str, Any]:
     """The same of a record that no generation ever changed."""
     unknown = dict.fromkeys(("sha256", "newest", "served"))
-    return {"subdir": subdir, "file": str(file), **unknown, "removed": False, "generations": [], "keys": []}
+    return {
+        "subdir": subdir,
+        "file": str(file),
+        **unknown,
+        "removed": False,
+        "generations": [],
+        "keys": [],
+        "findings": [],
+    }
 
 
 def _touch(touch: Touch) -> dict[str, Any]:
@@ -168,6 +178,8 @@ def show_blame(console: Console, value: Blame, *, history: bool) -> None:
     if value.served is None and value.generations:
         console.print(Text("  removed by"))
         _by(console, value.generations[-1])
+    for finding in value.findings:
+        terminal.finding(console, finding)
 
 
 def _change(console: Console, line: Line, touches: Sequence[Touch]) -> None:

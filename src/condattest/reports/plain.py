@@ -1,8 +1,8 @@
 """Make foreign text safe to show: names, claims and server messages may hold anything.
 
-Owns `plain` and `exact`. Control characters, ANSI sequences, bidirectional overrides and other invisible characters are
-escaped, so that a package's name cannot paint over a verdict (CVE-2021-42574 is the same trick in source code). Secrets
-that look like a JSON web token or stand in a URL are left out.
+Owns `plain`, `short` and `exact`. Control characters, ANSI sequences, bidirectional overrides and other invisible
+characters are escaped, so that a package's name cannot paint over a verdict (CVE-2021-42574 is the same trick in source
+code). Secrets that look like a JSON web token or stand in a URL are left out.
 
 A JSON document is read by programs, which open the files that it names: there a local path is exact. JSON itself
 escapes whatever a terminal would take for more than text.
@@ -21,10 +21,18 @@ _HIDDEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 
 def plain(text: object, *, lines: bool = False) -> str:
     """Return the text with everything invisible escaped and secrets left out; `lines` keeps line feeds."""
-    safe = _TOKEN.sub("<token>", redact(str(text)))
+    safe = redact(str(text))
+    if "eyJ" in safe:
+        safe = _TOKEN.sub("<token>", safe)
     if safe.isascii() and safe.isprintable():
         return safe
     return "".join(_shown(character, lines=lines) for character in safe)
+
+
+def short(text: object, limit: int) -> str:
+    """Return the text as `plain` does, cut to `limit` characters; what was cut says how long the text was."""
+    safe = plain(text)
+    return safe if len(safe) <= limit else f"{safe[:limit]}... ({len(safe):,} characters)"
 
 
 def exact(place: object) -> str:

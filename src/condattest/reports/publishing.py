@@ -15,7 +15,8 @@ from condattest.model.finding import Finding
 from condattest.operations.admission import Offer
 from condattest.operations.index import SubdirReport
 from condattest.operations.mirror import Mirrored
-from condattest.operations.publish import Plan, Published
+from condattest.operations.publish import Published
+from condattest.operations.publish_plan import Plan
 from condattest.reports import documents, terminal
 from condattest.reports.plain import exact, plain
 
@@ -26,6 +27,8 @@ def plans(values: Sequence[Plan]) -> dict[str, Any]:
         {
             **_place(each),
             "upload": not each.present,
+            "replaces": each.replaces,
+            "revoke": _revoke(each),
             "lacking": each.lacking,
             "bundles": [offer(value) for value in each.offers],
             "findings": [documents.finding(finding) for finding in each.findings],
@@ -34,6 +37,23 @@ def plans(values: Sequence[Plan]) -> dict[str, Any]:
     ]
     refused = sum(bool(each.findings) for each in values)
     return {"totals": {"packages": len(values), "refused": refused}, "results": results}
+
+
+def _revoke(each: Plan) -> dict[str, Any] | None:
+    """What policies have to revoke after a package was replaced, as digests and as TOML."""
+    return {"sha256": list(each.former), "toml": revocation([each])} if each.former else None
+
+
+def revocation(values: Sequence[Plan]) -> str:
+    """The lines that revoke, in a policy, whatever the packages took the place of."""
+    digests = dict.fromkeys(digest for each in values for digest in each.former)
+    return "[revoked]\nsha256 = [" + ", ".join(f'"{digest}"' for digest in digests) + "]"
+
+
+def _show_revocation(console: Console, values: Sequence[Plan]) -> None:
+    if any(each.former for each in values):
+        console.print(Text("what was attested of the bytes before stays valid; policies have to say:"))
+        console.print(Text(revocation(values)), soft_wrap=True)
 
 
 def _place(each: Plan) -> dict[str, Any]:
@@ -62,6 +82,9 @@ def published(values: Sequence[Published], changed: Mapping[str, int]) -> dict[s
             "appended": each.appended,
             "alreadyThere": len(each.plan.offers) - each.appended,
             "indexed": each.listed,
+            "stale": each.stale,
+            "replaced": each.plan.replaces if each.uploaded else None,
+            "revoke": _revoke(each.plan),
             "bundles": [offer(value) for value in each.plan.offers],
             "error": None if each.problem is None else documents.error(each.problem),
         }
@@ -90,7 +113,7 @@ def show_plans(console: Console, values: Sequence[Plan]) -> None:
         table.add_row(
             Text(plain(each.target)),
             Text(each.path),
-            "already there" if each.present else "to upload",
+            "already there" if each.present else "to upload" if each.replaces is None else "to replace",
             str(each.lacking),
             str(len(each.offers) - each.lacking) if not each.findings else "-",
             Text(_signers(each)),
@@ -102,6 +125,8 @@ def show_plans(console: Console, values: Sequence[Plan]) -> None:
         for finding in each.findings:
             terminal.finding(console, finding)
     refused = sum(bool(each.findings) for each in values)
+    if not refused:
+        _show_revocation(console, values)
     console.print(Text(f"{_count(len(values), 'package')}: {len(values) - refused} to publish, {refused} refused"))
 
 
@@ -119,10 +144,10 @@ def show_published(console: Console, values: Sequence[Published], changed: Mappi
         there = len(each.plan.offers) - each.appended
         table.add_row(
             Text(each.plan.path),
-            "uploaded" if each.uploaded else "already there",
+            _upload(each),
             f"{each.appended} appended, {there} already there",
             Text(each.sidecar or "-"),
-            "names it" if each.listed else "does not list the package",
+            "names it" if each.listed else "lists other bytes" if each.stale else "does not list the package",
         )
     if table.row_count:
         console.print(table)
@@ -131,6 +156,7 @@ def show_published(console: Console, values: Sequence[Published], changed: Mappi
             terminal.problem(console, f"{each.plan.target}: {each.problem}", each.problem.hint)
     for path, count in changed.items():
         console.print(Text(f"  {path}: {_count(count, 'record')} changed"))
+    _show_revocation(console, [each.plan for each in values if each.uploaded or each.problem is None])
     totals = _totals(values)
     console.print(
         Text(
@@ -139,6 +165,12 @@ def show_published(console: Console, values: Sequence[Published], changed: Mappi
             f"{totals['alreadyThere']} already there"
         )
     )
+
+
+def _upload(each: Published) -> str:
+    if not each.uploaded:
+        return "already there"
+    return "uploaded" if each.plan.replaces is None else "replaced"
 
 
 def indexed(values: Sequence[SubdirReport]) -> dict[str, Any]:

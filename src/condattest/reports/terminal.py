@@ -3,6 +3,7 @@
 Owns one function per result. Everything foreign goes through `plain`; no markup is ever read from it.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from rich.text import Text
 
 from condattest.errors import CondattestError
 from condattest.model.evidence import Evidence
-from condattest.model.finding import Finding, Severity
+from condattest.model.finding import Code, Finding, Severity
 from condattest.model.verdict import Accepted, Rejected, Undecided, Verdict
 from condattest.reports import documents
 from condattest.reports.plain import plain
@@ -43,8 +44,13 @@ def verifications(console: Console, answers: "Sequence[Verification]", *, verbos
             Text(plain(rule or (answer.rule.name if answer.rule else "-"))),
         )
     console.print(table)
+    told_together: Counter[Code] = Counter()
     for answer in answers:
         _, _, seen, findings = _parts(answer.verdict)
+        if len(answers) > 1 and not verbose:
+            # Of a thousand packages each has the same notes.
+            told_together.update(each.code for each in findings if each.code.severity is Severity.NOTE)
+            findings = [each for each in findings if each.code.severity is not Severity.NOTE]
         if len(answers) > 1 and findings:
             console.print(Text(plain(answer.target), style="bold"))
         for each in findings:
@@ -52,6 +58,8 @@ def verifications(console: Console, answers: "Sequence[Verification]", *, verbos
         if verbose or len(answers) == 1:
             for evidence in seen:
                 _evidence(console, evidence)
+    for code, count in sorted(told_together.items()):
+        console.print(Text(f"  {code}: {code.meaning} ({count} of {len(answers)}; -v says which)", style="dim"))
     console.print(Text(totals([answer.verdict for answer in answers])))
 
 

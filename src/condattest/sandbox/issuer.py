@@ -88,10 +88,13 @@ class Issuer:
         pem = self._key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
-        path.unlink(missing_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        # Whoever waits for the file must not read half of it.
+        written = path.with_name(f".{path.name}.{os.getpid()}")
+        written.unlink(missing_ok=True)
+        descriptor = os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with open(descriptor, "w", encoding="ascii") as file:
             json.dump({"key": pem.decode("ascii")}, file)
+        os.replace(written, path)
         return path
 
 

@@ -1,11 +1,12 @@
 """Keep what was fetched on disk: less to fetch the next time, and something to go by without a network.
 
-Owns `Cached`, a `Source`. What is kept is asked for again on condition (ETag, Last-Modified), and is used without
-asking only where its name is its digest. Offline it is used as it is, and so is the server's word that something does
-not exist. An outage is an outage: what is kept never stands in for an answer. Every entry is hashed when it is read;
-one that is damaged, a symbolic link, or longer than allowed is fetched anew. Packages (`stream`) are not kept here.
+Owns `Cached`, a `Source`. What is kept is asked for again on condition, by its ETag (a Last-Modified counts whole
+seconds, and an index may be written twice in one), and is used without asking only where its name is its digest.
+Offline it is used as it is, and so is the server's word that something does not exist. An outage is an outage: what is
+kept never stands in for an answer. Every entry is hashed when it is read; one that is damaged, a symbolic link, or
+longer than allowed is fetched anew. Packages (`stream`) are not kept here.
 
-    <folder>/<sha256 of the URL>    {"etag": ..., "modified": ..., "sha256": ..., "size": ...} LF, then the body
+    <folder>/<sha256 of the URL>    {"etag": ..., "sha256": ..., "size": ...} LF, then the body
                                     {"missing": true} LF                                       a server's 404
 
 Neither the URL nor its credentials are written down. A cache is no place for what somebody else could have put there:
@@ -47,6 +48,10 @@ class Conditional(Protocol):
         """Return a body, or that it did not change."""
         ...
 
+    def fresh(self, url: str, limit: int) -> bytes:
+        """Return a body past every cache on the way."""
+        ...
+
     def stream(self, url: str, limit: int) -> AbstractContextManager[Iterator[bytes]]:
         """Yield the parts of a body."""
         ...
@@ -60,7 +65,6 @@ class _Header(msgspec.Struct, omit_defaults=True):
     sha256: str = ""
     size: int = 0
     etag: str | None = None
-    modified: str | None = None
     missing: bool = False
 
 
@@ -97,7 +101,7 @@ class Cached:
         if header is None or body is None:
             header = _Header()
         try:
-            answer = self._fetcher.conditional(url, limit, etag=header.etag, last_modified=header.modified)
+            answer = self._fetcher.conditional(url, limit, etag=header.etag)
         except NotFound:
             self._keep(path, _Header(missing=True), b"")
             raise
@@ -107,8 +111,12 @@ class Cached:
             return body
         fetched: Fetched = answer  # type: ignore[assignment]
         digest = hashlib.sha256(fetched.body).hexdigest()
-        self._keep(path, _Header(digest, len(fetched.body), fetched.etag, fetched.last_modified), fetched.body)
+        self._keep(path, _Header(digest, len(fetched.body), fetched.etag), fetched.body)
         return fetched.body
+
+    def fresh(self, url: str, limit: int) -> bytes:
+        """Return the body of a URL past every cache; offline there is nothing fresher than what is kept."""
+        return self(url, limit) if self._offline else self._fetcher.fresh(url, limit)
 
     def stream(self, url: str, limit: int) -> AbstractContextManager[Iterator[bytes]]:
         """Yield the parts of a body as they come; they are not kept."""

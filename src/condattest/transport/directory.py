@@ -88,11 +88,26 @@ class Directory:
 
     def replace(self, path: str, data: bytes, version: str | None) -> str:
         """Write a file if what is there is of that version; permissions stay, and where possible the owner."""
+        return self._replace(path, [data], version)
+
+    def replace_from(self, path: str, source: BinaryIO, version: str | None) -> None:
+        """As `replace`, from an open file."""
+        self._replace(path, files.parts(source), version)
+
+    def version(self, path: str) -> str | None:
+        """Which version of a file is there."""
+        try:
+            with self._reading(path):
+                return _version(self._inside(path).lstat())
+        except NotFound:
+            return None
+
+    def _replace(self, path: str, data: Iterable[bytes], version: str | None) -> str:
         with self._writing(path):
             place = self._place(path)
             old = self._expected(place, version)
             mode = _NEW if old is None else stat.S_IMODE(old.st_mode) & 0o777
-            with files.staged(place, [data], mode) as temporary, self._swap(place.parent):
+            with files.staged(place, data, mode) as temporary, self._swap(place.parent):
                 old = self._expected(place, version)
                 if old is None:
                     try:

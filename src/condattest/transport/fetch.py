@@ -70,6 +70,8 @@ class Fetcher:
         longest_wait: See `first_wait`. `Retry-After` outranks both, up to 30 seconds.
         headers: By origin (`https://host`), headers that only this origin gets, such as `Authorization`.
         ssl_context: Whom to trust; by default `SSL_CERT_FILE`, `SSL_CERT_DIR` or certifi, as httpx does.
+        proxies: Proxies by what they are for: `http`, `https`, `all`, or `https://host`; the environment's are used
+            for what is not named.
     """
 
     def __init__(
@@ -85,6 +87,7 @@ class Fetcher:
         longest_wait: float = 4.0,
         headers: Mapping[str, Mapping[str, str]] | None = None,
         ssl_context: ssl.SSLContext | None = None,
+        proxies: Mapping[str, str] | None = None,
     ) -> None:
         self._offline = offline
         self._deadline = deadline
@@ -94,7 +97,8 @@ class Fetcher:
         self._longest_wait = longest_wait
         self._timeout = httpx.Timeout(connect=connect, read=read, write=read, pool=deadline)
         self._headers = _by_origin(headers or {})
-        self._ssl_context = ssl_context
+        self._verify: ssl.SSLContext | bool = True if ssl_context is None else ssl_context
+        self._proxies = dict(proxies or {})
         self._lock = threading.Lock()
         self._client: httpx.Client | None = None
 
@@ -131,6 +135,12 @@ class Fetcher:
         assert isinstance(fetched, Fetched)  # noqa: S101 - 304 is refused where nothing was asked on condition
         return fetched.body
 
+    def fresh(self, url: str, limit: int) -> bytes:
+        """Return the body of a URL as its server has it now, past the caches on the way; raises as a call does."""
+        fetched = self._get(url, limit, {}, {"cache-control": "no-cache"})
+        assert isinstance(fetched, Fetched)  # noqa: S101 - 304 is refused where nothing was asked on condition
+        return fetched.body
+
     def conditional(
         self, url: str, limit: int, *, etag: str | None = None, last_modified: str | None = None
     ) -> Fetched | NotModified:
@@ -155,11 +165,13 @@ class Fetcher:
         finally:
             response.close()
 
-    def _get(self, url: str, limit: int, asked: Mapping[str, str]) -> Fetched | NotModified:
+    def _get(
+        self, url: str, limit: int, asked: Mapping[str, str], said: Mapping[str, str] | None = None
+    ) -> Fetched | NotModified:
         allowance = self._allowance(url)
 
         def attempt() -> Fetched | NotModified:
-            response = self._answer(url, limit, asked)
+            response = self._answer(url, limit, asked, said)
             try:
                 if response.status_code == httpx.codes.NOT_MODIFIED:
                     next(_parts(response), None)  # It has no body, and to have read that keeps the connection.
@@ -199,15 +211,20 @@ class Fetcher:
                 return attempt()
         raise AssertionError("stamina gives a result or an exception")
 
-    def _answer(self, url: str, limit: int, asked: Mapping[str, str]) -> httpx.Response:
-        """Return the checked head of the answer at the end of all redirects; its body is not read yet."""
+    def _answer(
+        self, url: str, limit: int, asked: Mapping[str, str], said: Mapping[str, str] | None = None
+    ) -> httpx.Response:
+        """Return the checked head of the answer at the end of all redirects; its body is not read yet.
+
+        Conditions are `asked`; what is only `said` allows no other answer than without it.
+        """
         with answers.failures(url, self._deadline):
             at = redirects.start(url)
             secrets = redirects.secrets_of(at)
             seen = {str(at)}
             while True:
                 request = self._opened().build_request(
-                    "GET", at, headers={**self._headers.get(redirects.origin(at), {}), **asked}
+                    "GET", at, headers={**self._headers.get(redirects.origin(at), {}), **asked, **(said or {})}
                 )
                 response = self._opened().send(request, stream=True)
                 try:
@@ -260,14 +277,20 @@ class Fetcher:
             return self._client
 
     def _new_client(self) -> httpx.Client:
+        limits = httpx.Limits(max_connections=64, max_keepalive_connections=32, keepalive_expiry=30.0)
         try:
+            mounts = {
+                at if "://" in at else f"{at}://": httpx.HTTPTransport(proxy=proxy, verify=self._verify, limits=limits)
+                for at, proxy in self._proxies.items()
+            }
             return wire.guard(
                 httpx.Client(
                     headers={"user-agent": USER_AGENT, "accept-encoding": "identity"},
                     cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
                     timeout=self._timeout,
-                    limits=httpx.Limits(max_connections=64, max_keepalive_connections=32, keepalive_expiry=30.0),
-                    verify=True if self._ssl_context is None else self._ssl_context,
+                    limits=limits,
+                    verify=self._verify,
+                    mounts=mounts,
                     follow_redirects=False,
                 )
             )

@@ -6,6 +6,7 @@ Owns `Objects`; `object_clients` says how it connects. Every write is conditiona
     replace       PUT with If-Match: the etag read     (Google: the generation read)
     create_from   up to 8 MiB as `create`; above, an upload in parts to .condattest/RANDOM.tmp, then a copy that fails
                   if its target is there, since an upload in parts is not conditional. The copy is made by the server.
+    replace_from  the same as `replace`; above 8 MiB the copy follows on a look at the etag, and is not conditional
 
 Limits: S3 takes at most 5 GiB in one PUT and in one copy; larger files fail. An etag is made of the bytes: whoever puts
 back the very bytes that were read goes unnoticed, and nothing is lost by it.
@@ -106,36 +107,49 @@ class Objects:
     def create_from(self, path: str, source: BinaryIO) -> bool:
         """Write an object from an open file unless there is one; some 24 MiB are held in memory."""
         checked(path)
-        parts = files.parts(source)
-        first: list[bytes] = []
-        for part in parts:
-            first.append(part)
-            if sum(map(len, first)) > _SINGLE:
-                break
-        else:
-            return self.create(path, b"".join(first))
-        if self._there(path):
+        first, parts = _first(source)
+        if parts is None:
+            return self.create(path, first)
+        if self.version(path) is not None:
             return False
+        try:
+            with self._staged(path, first, parts) as (staged, size), self._asked(path, writing=True):
+                obstore.copy(self._client(size), staged, path, overwrite=False)
+        except (AlreadyExistsError, PreconditionError):
+            return False
+        return True
+
+    def replace_from(self, path: str, source: BinaryIO, version: str | None) -> None:
+        """As `replace`, from an open file; a large one is copied over what was of that version just before."""
+        checked(path)
+        first, parts = _first(source)
+        if parts is None:
+            self.replace(path, first, version)
+            return
+        with self._staged(path, first, parts) as (staged, size):
+            if self.version(path) != version:
+                raise self._conflict(path)
+            with self._asked(path):
+                obstore.copy(self._client(size), staged, path, overwrite=True)
+
+    @contextmanager
+    def _staged(self, path: str, first: bytes, parts: Iterator[bytes]) -> Iterator[tuple[str, int]]:
+        """Upload what is too large for one request to a place of its own, which is deleted in the end."""
         staged = f"{_STAGING}/{secrets.token_hex(16)}.tmp"
         try:
             with self._asked(staged, writing=True):
                 obstore.put(
                     self._client(2 * _SINGLE),
                     staged,
-                    chain(first, parts),
+                    chain([first], parts),
                     use_multipart=True,
                     chunk_size=_SINGLE,
                     max_concurrency=2,
                 )
-            size = self._swept(staged)
-            with self._asked(path, writing=True):
-                obstore.copy(self._client(size), staged, path, overwrite=False)
-        except (AlreadyExistsError, PreconditionError):
-            return False
+            yield staged, self._swept(staged)
         finally:
             with suppress(Unavailable):
                 self.delete(staged)
-        return True
 
     def replace(self, path: str, data: bytes, version: str | None) -> str:
         """Write an object if what is there is of that version."""
@@ -145,9 +159,16 @@ class Objects:
             with self._asked(path, writing=True):
                 return _token(obstore.put(self._client(len(data)), path, data, mode=mode))
         except (AlreadyExistsError, PreconditionError, NotFound):
-            raise Conflict(
-                f"{self._where(path)}: somebody else changed it in the meantime", hint="run it again"
-            ) from None
+            raise self._conflict(path) from None
+
+    def version(self, path: str) -> str | None:
+        """Which version of an object is there."""
+        checked(path)
+        try:
+            with self._asked(path):
+                return _token(obstore.head(self._client(), path))
+        except NotFound:
+            return None
 
     def folders(self) -> list[str]:
         """The names that prefixes at the top have."""
@@ -191,14 +212,6 @@ class Objects:
         checked(folder)
         return nullcontext()
 
-    def _there(self, path: str) -> bool:
-        try:
-            with self._asked(path):
-                obstore.head(self._client(), path)
-        except NotFound:
-            return False
-        return True
-
     def _swept(self, staged: str) -> int:
         """Delete what killed writers staged, by the store's own clock; the size of what was staged now."""
         with self._asked(staged):
@@ -238,11 +251,25 @@ class Objects:
         except (BaseError, OSError, ValueError) as error:
             raise Unavailable(self._where(path), reason(error)) from None
 
+    def _conflict(self, path: str) -> Conflict:
+        return Conflict(f"{self._where(path)}: somebody else changed it in the meantime", hint="run it again")
+
     def _where(self, path: str) -> str:
         return f"{self.name}/{path}" if path else self.name
 
     def _too_large(self, path: str, limit: int) -> TooLarge:
         return TooLarge(self._where(path), f"expected at most {limit} bytes, found more")
+
+
+def _first(source: BinaryIO) -> tuple[bytes, Iterator[bytes] | None]:
+    """What goes into one request, and the parts after that; None where there are none."""
+    parts = iter(files.parts(source))
+    first: list[bytes] = []
+    for part in parts:
+        first.append(part)
+        if sum(map(len, first)) > _SINGLE:
+            return b"".join(first), parts
+    return b"".join(first), None
 
 
 def _token(meta: Any) -> str:

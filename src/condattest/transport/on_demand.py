@@ -18,6 +18,10 @@ class Source(Protocol):
         """Return the body of a URL, of at most `limit` bytes."""
         ...
 
+    def fresh(self, url: str, limit: int) -> bytes:
+        """The same, past the caches on the way."""
+        ...
+
     def stream(self, url: str, limit: int) -> AbstractContextManager[Iterator[bytes]]:
         """Yield the parts of a body as they come."""
         ...
@@ -42,6 +46,10 @@ class OnDemand:
     def __call__(self, url: str, limit: int) -> bytes:
         """As `Fetcher` does."""
         return self._source()(url, limit)
+
+    def fresh(self, url: str, limit: int) -> bytes:
+        """As `Fetcher.fresh` does."""
+        return self._source().fresh(url, limit)
 
     def stream(self, url: str, limit: int) -> AbstractContextManager[Iterator[bytes]]:
         """As `Fetcher.stream` does."""

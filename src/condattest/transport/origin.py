@@ -17,7 +17,7 @@ from condattest.transport.store import Store
 class Origin(Protocol):
     """What is read of a channel. Paths are relative to it, such as `noarch/repodata.json`, and not escaped.
 
-    Both methods raise NotFound, TooLarge, Offline, Unavailable or LocalFailure.
+    All that read raise NotFound, TooLarge, Offline, Unavailable or LocalFailure.
     """
 
     @property
@@ -27,6 +27,10 @@ class Origin(Protocol):
 
     def read(self, path: str, limit: int) -> bytes:
         """Return a file of at most `limit` bytes."""
+        ...
+
+    def read_fresh(self, path: str, limit: int) -> bytes:
+        """Return a file as it is now, past the caches on the way."""
         ...
 
     def stream(self, path: str, limit: int) -> AbstractContextManager[Iterator[bytes]]:
@@ -54,6 +58,10 @@ class HttpOrigin:
         """As `Origin.read`."""
         return self.source(self._url(path), limit)
 
+    def read_fresh(self, path: str, limit: int) -> bytes:
+        """As `Origin.read_fresh`."""
+        return self.source.fresh(self._url(path), limit)
+
     def stream(self, path: str, limit: int) -> AbstractContextManager[Iterator[bytes]]:
         """As `Origin.stream`."""
         return self.source.stream(self._url(path), limit)
@@ -80,6 +88,10 @@ class StoreOrigin:
     def read(self, path: str, limit: int) -> bytes:
         """As `Origin.read`."""
         return self.store.read(path, limit).data
+
+    def read_fresh(self, path: str, limit: int) -> bytes:
+        """As `Origin.read_fresh`: no cache stands before a store."""
+        return self.read(path, limit)
 
     def stream(self, path: str, limit: int) -> AbstractContextManager[Iterator[bytes]]:
         """As `Origin.stream`."""

@@ -93,6 +93,12 @@ class Store(Protocol):
             Conflict: Something else is there; it stays as it is.
         """
 
+    def version(self, path: str) -> str | None:
+        """Which version of a file is there, for `replace` and `replace_from`; None where there is none."""
+
+    def replace_from(self, path: str, source: BinaryIO, version: str | None) -> None:
+        """As `replace`, from an open file's current position to its end, in bounded memory."""
+
     def folders(self) -> list[str]:
         """The names of the folders at the top, sorted: a channel's subdirs."""
 

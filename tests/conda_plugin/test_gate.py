@@ -1,0 +1,197 @@
+"""Installing with conda itself, behind the gate. Nothing is linked, and before a solve's end nothing is fetched."""
+
+import hashlib
+import json
+import shutil
+
+import pytest
+
+from condattest.model.channel import Channel
+from tests import channels, conda_installs, patched_channel
+from tests.conda_installs import Conda, policy
+from tests.patched_channel import TEAMS, World, fix
+from tests.rehearsal import a_package, artifact_of, signed
+
+
+def at(served, *what):
+    return ("--channel", served.url, "--override-channels", *what)
+
+
+def explicit(served, folder, *names, digest="sha256"):
+    lines = ["@EXPLICIT"]
+    for name in names:
+        package = served.packages[name]
+        lines.append(f"{served.url}/noarch/{package.name}#{hashlib.new(digest, package.read_bytes()).hexdigest()}")
+    path = folder / "explicit.txt"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_attested_packages_are_installed(conda, served):
+    done = conda.create("env", *at(served, "numbers"))
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert conda.installed("env") == {"letters", "numbers"}
+    assert "condattest" not in done.stderr
+
+
+@pytest.mark.parametrize(("name", "code"), [("words", "MISSING-ATTESTATION"), ("forged", "IDENTITY-MISMATCH")])
+def test_a_solved_package_is_refused_before_it_is_fetched(conda, served, name, code):
+    """An attacker who can write to the channel adds a package, or signs it himself."""
+    done = conda.create("env", *at(served, name))
+    assert done.returncode == 1
+    assert code in done.stderr
+    assert "next:" in done.stderr
+    assert "conda attest verify" in done.stderr
+    assert conda.fetched() == set()
+    assert conda.installed("env") == set()
+
+
+def test_an_archive_that_is_not_its_record_is_refused(conda, served):
+    """The mirror serves other bytes than the index and the attestation say."""
+    done = conda.create("env", *at(served, "tampered"))
+    assert done.returncode == 1
+    assert conda.installed("env") == set()
+
+
+def test_an_explicit_list_is_judged_before_linking(one_conda, served, tmp_path):
+    """A list passes no solver: the digest in it is only what its author wrote."""
+    done = one_conda.create("bad", "--file", explicit(served, tmp_path, "words"))
+    assert done.returncode == 1
+    assert "MISSING-ATTESTATION" in done.stderr
+    assert one_conda.installed("bad") == set()
+    for digest in ("sha256", "md5"):
+        done = one_conda.create(f"good-{digest}", "--file", explicit(served, tmp_path, "letters", digest=digest))
+        assert done.returncode == 0, done.stderr
+        assert one_conda.installed(f"good-{digest}") == {"letters"}
+
+
+def test_a_package_file_is_judged_before_linking(one_conda, served, tmp_path):
+    """Somebody sends a file."""
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    bare = shutil.copy(served.packages["letters"], alone)
+    done = one_conda.create("bad", bare)
+    assert done.returncode == 1
+    assert "MISSING-ATTESTATION" in done.stderr
+    assert one_conda.installed("bad") == set()
+    signed(alone / served.packages["letters"].name, channel=Channel(served.url), by=served.box)
+    done = one_conda.create("good", bare)
+    assert done.returncode == 0, done.stderr
+    assert one_conda.installed("good") == {"letters"}
+
+
+def test_disabled_safety_checks_do_not_disable_the_gate(one_conda, served, tmp_path):
+    """Conda then calls no action's `verify`."""
+    one_conda.environment["CONDA_SAFETY_CHECKS"] = "disabled"
+    done = one_conda.create("bad", "--file", explicit(served, tmp_path, "words"))
+    assert done.returncode == 1
+    assert "MISSING-ATTESTATION" in done.stderr
+    assert one_conda.installed("bad") == set()
+
+
+def test_report_warns_and_installs(conda, served, tmp_path):
+    conda.configure("report", policy(served.url))
+    done = conda.create("env", *at(served, "words", "letters"))
+    assert done.returncode == 0, done.stderr
+    assert conda.installed("env") == {"letters", "words"}
+    assert done.stderr.count("MISSING-ATTESTATION") == 1
+    assert "of 2 packages, 1 rejected" in done.stderr
+    done = conda.create("other", "--file", explicit(served, tmp_path, "words"))
+    assert done.returncode == 0
+    assert "MISSING-ATTESTATION" in done.stderr
+
+
+def test_extracted_files_that_were_changed_are_refused(one_conda, served):
+    """Whoever may write to the package cache changes what conda links from, or adds a script that it runs."""
+    assert one_conda.create("env", *at(served, "letters")).returncode == 0
+    [payload] = one_conda.packages.glob("letters-*/share/letters/payload.txt")
+    payload.write_bytes(payload.read_bytes().replace(b"Hello", b"Hullo"))
+    done = one_conda.create("again", *at(served, "letters"))
+    assert done.returncode == 1
+    assert "ARCHIVE-EXTRACTED" in done.stderr
+    assert one_conda.installed("again") == set()
+
+
+def test_an_archive_in_the_cache_that_was_changed_is_refused(one_conda, served):
+    """The cache has an archive of the right name, and a record that says that all is well."""
+    assert one_conda.create("env", *at(served, "letters")).returncode == 0
+    [archive] = one_conda.packages.glob("letters-*.conda")
+    archive.write_bytes(archive.read_bytes() + b"\0")
+    done = one_conda.create("again", *at(served, "letters"))
+    assert done.returncode == 1
+    assert "BIND-DIGEST" in done.stderr
+    assert one_conda.installed("again") == set()
+
+
+def test_extracted_files_without_their_archive_are_refused(one_conda, served):
+    assert one_conda.create("env", *at(served, "letters")).returncode == 0
+    [archive] = one_conda.packages.glob("letters-*.conda")
+    archive.unlink()
+    done = one_conda.create("again", *at(served, "letters"))
+    assert done.returncode == 1
+    assert "ARCHIVE-GONE" in done.stderr, done.stderr
+    assert one_conda.installed("again") == set()
+
+
+def test_offline_with_a_warm_cache_works(conda, served):
+    assert conda.create("env", *at(served, "numbers")).returncode == 0
+    done = conda.create("again", "--offline", *at(served, "numbers"))
+    assert done.returncode == 0, done.stderr
+    assert conda.installed("again") == {"letters", "numbers"}
+
+
+def test_offline_with_a_cold_cache_is_refused(one_conda, served):
+    assert one_conda.create("env", *at(served, "numbers")).returncode == 0
+    shutil.rmtree(one_conda.home / "cache")
+    done = one_conda.create("again", "--offline", *at(served, "numbers"))
+    assert done.returncode == 1
+    assert "NET-OFFLINE" in done.stderr
+
+
+def test_json_has_the_findings(one_conda, served):
+    done = one_conda.create("env", "--json", *at(served, "words"))
+    assert done.returncode == 1
+    error = json.loads(done.stdout or done.stderr)
+    assert error["exception_name"] == "PackagesRefused"
+    assert [each["code"] for each in error["findings"]] == ["MISSING-ATTESTATION"]
+
+
+@pytest.fixture
+def patched(served, tmp_path):
+    """A channel whose patches are attested, on a mirror, and the conda that is set up for it."""
+    root = tmp_path / "served" / "patched"
+    packages = [a_package(tmp_path / "built", name) for name in ("numbers", "letters")]
+    channels.put(root, "noarch", *packages)
+    world = World(root)
+    world.index()
+    world.index(fix(constrains=["zlib"]))
+    assert world.attest().new
+    with channels.served(root.parent) as url:
+        yield world, f"{url}/patched", [artifact_of(package).sha256 for package in packages]
+
+
+@pytest.mark.parametrize("solver", ["rattler", "classic"])
+def test_a_patch_that_was_stripped_is_refused(patched, served, tmp_path, solver):
+    """A mirror takes a hotfix away: the archive is what it was, and the solver knows less."""
+    if solver == "rattler" and conda_installs.run_python(served.python, "import conda_rattler_solver").returncode:
+        pytest.skip("conda-rattler-solver is not there")
+    world, url, digests = patched
+    home = patched_channel.CHANNEL
+    conda = Conda(served.python, tmp_path / "home", solver, world.box)
+    conda.configure(
+        "require",
+        f'version = 1\n{conda_installs.signer(TEAMS[0])}[[rule]]\nchannel = "{home}"\npackage = "*"\n'
+        f'signers = ["us"]\nbaseline = {json.dumps(digests)}\n'
+        f'[[patch]]\nchannel = "{home}"\nsigners = ["us"]\nmax-age = "3650d"\n'
+        f'[[channel]]\nurl = "{home}"\nmirrors = ["{url}"]\n',
+    )
+    install = ("--channel", url, "--override-channels", "numbers")
+    done = conda.create("env", *install)
+    assert done.returncode == 0, done.stderr
+    assert conda.installed("env") == {"numbers"}
+    world.index(fix())
+    conda.run("clean", "--index-cache", "--yes")
+    done = conda.create("again", *install)
+    assert done.returncode == 1
+    assert "PATCH-STRIPPED" in done.stderr, done.stderr
+    assert conda.installed("again") == set()
