@@ -228,3 +228,9 @@ def write_index(folder: Path, records: dict[str, dict]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps({**document, "repodata_version": 1}, separators=(",", ":"))
     (folder / "repodata.json").write_text(text)
+
+
+def listed(root: Path, subdir: str) -> list[tuple[str, str]]:
+    """The files of a subdir, each with its digest."""
+    records = json.loads((root / subdir / "repodata.json").read_bytes())["packages.conda"]
+    return [(file, record["sha256"]) for file, record in records.items()]

@@ -11,7 +11,7 @@ def main(wanted: list[str]) -> None:
         module = importlib.import_module(f"tests.benchmarks.bench_{name}")
         print(f"{name}: {(module.__doc__ or '').strip().splitlines()[0]}")
         for label, value, unit in module.run():
-            print(f"  {label:<72} {value:10.2f} {unit}")
+            print(f"  {label:<72} {value:10.2f} {unit}", flush=True)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -142,12 +142,11 @@ def _repeated(root: Path, to: Path, times: int) -> None:
         audited_channel.write_index(to / subdir, dict(sorted(more.items())))
 
 
-def run() -> list[tuple[str, float, str]]:
+def run() -> Iterator[tuple[str, float, str]]:
     logging.disable(logging.WARNING)
     gc.set_threshold(200_000, 20, 20)  # As the command line does.
-    rows = []
     if not _conda_sigstore():
-        rows.append(("conda-sigstore is not installed here: not compared", 0.0, ""))
+        yield "conda-sigstore is not installed here: not compared", 0.0, ""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         for label, how in (("log time", {}), ("log time and TSA token", {"tsa": True})):
@@ -155,33 +154,32 @@ def run() -> list[tuple[str, float, str]]:
             planted = audited_channel.make(root, packages=_COUNT, each=2, **how)
             (folder / "root.json").write_text(audited_channel.sandbox().trusted_root_json())
             paths = _sidecars(root)
-            plain = _rate(_plain_sigstore(paths), len(paths))
-            rows.append(
-                (f"{label}: py-rattler, one after the other over loopback", _rattler(root, folder), "bundles/s")
-            )
+            loop = _plain_sigstore(paths)
+            before = _rate(loop, len(paths))
+            yield f"{label}: py-rattler, one after the other over loopback", _rattler(root, folder), "bundles/s"
             cache = folder / f"{root.name}.sqlite"
             with EvidenceStore(cache) as store:
                 first, accepted = _run(_order(root, store))
             rate = accepted / first
-            rows.append((f"{label}: plain loop over sigstore, one process", plain, "bundles/s"))
-            rows.append((f"{label}: first audit, {planted.packages:,} packages", first, "s"))
-            rows.append((f"{label}: first audit, rate", rate, f"bundles/s with {os.cpu_count()} cores"))
-            rows.append((f"{label}: first audit to the plain loop", rate / plain, "x"))
+            plain = max(before, _rate(loop, len(paths)))  # The better of two, so that a busy machine favours nobody.
+            yield f"{label}: plain loop over sigstore, one process", plain, "bundles/s"
+            yield f"{label}: first audit, {planted.packages:,} packages", first, "s"
+            yield f"{label}: first audit, rate", rate, f"bundles/s with {os.cpu_count()} cores"
+            yield f"{label}: first audit to the plain loop", rate / plain, "x"
             with EvidenceStore(cache) as store:
                 again = min(_run(_order(root, store))[0] for _ in range(2))
                 files = _run(_order(root, store, files=True))[0]
-            rows.append((f"{label}: second audit", again, "s"))
-            rows.append((f"{label}: first audit to second audit", first / again, "x"))
-            rows.append((f"{label}: second audit with every file of a store looked at", files, "s"))
+            yield f"{label}: second audit", again, "s"
+            yield f"{label}: first audit to second audit", first / again, "x"
+            yield f"{label}: second audit with every file of a store looked at", files, "s"
         peak, count = _peak(root, cache)
-        rows.append((f"peak memory, {count:,} packages", peak / 1e6, "MB"))
+        yield f"peak memory, {count:,} packages", peak / 1e6, "MB"
         large = folder / "large"
         _repeated(root, large, 10)
         peak, count = _peak(large, cache)
-        rows.append((f"peak memory, {count:,} packages", peak / 1e6, "MB"))
-        rows.extend(_merged(root, cache))
-        rows.extend(_index_only(folder))
-    return rows
+        yield f"peak memory, {count:,} packages", peak / 1e6, "MB"
+        yield from _merged(root, cache)
+        yield from _index_only(folder)
 
 
 def _merged(root: Path, cache: Path) -> list[tuple[str, float, str]]:

@@ -116,6 +116,18 @@ def test_index_only_verifies_nothing_and_is_no_pass(audit, sound):
     assert "nothing was verified" in ran.err
 
 
+def test_what_a_lock_file_lists_is_audited(audit, sound, tmp_path):
+    lock = tmp_path / "explicit.txt"
+    with channels.served(sound.root) as url:
+        listed = audited_channel.listed(sound.root, "noarch")
+        lock.write_text("@EXPLICIT\n" + "".join(f"{url}/noarch/{file}#{sha256}\n" for file, sha256 in listed))
+        ran = audit("--lock", lock, "--channel", CHANNEL, "--no-state", "--json")
+        assert ran.code == 0, ran.err
+        assert ran.json["totals"]["accepted"] == len(listed) > 5
+        assert audit("--lock", lock, "--shard", "1/2").code == 2
+        assert audit("--lock", lock, sound.root).code == 2
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -22,7 +22,8 @@ from condattest.cli.audit_options import (
 )
 from condattest.cli.exits import Exit
 from condattest.cli.generations import is_remote, origin_of
-from condattest.cli.requirement import requirement
+from condattest.cli.listed import Listed, listing_options, read
+from condattest.cli.requirement import Requirement, requirement
 from condattest.cli.session import Session
 from condattest.cli.settings import Command, Settings, pass_settings
 from condattest.cli.verify import channel_of
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from condattest.operations.audit_outcome import Outcome
 
 _MERGE: Final = "merge"
+_OF_CHANNELS: Final = ("subdirs", "index_only", "sample", "since", "shard", "resume")
 
 
 @click.command(
@@ -48,6 +50,7 @@ _MERGE: Final = "merge"
     ],
 )
 @click.argument("places", nargs=-1, metavar="CHANNEL")
+@listing_options
 @audit_options
 @report_options
 @pass_settings
@@ -55,10 +58,12 @@ def command(settings: Settings, /, places: tuple[str, ...], **options: Any) -> i
     """Look at every package of a channel: attested? by whom? when? its record patched by whom?
 
     CHANNEL is a URL, a directory, s3://, gs:// or az://. Without a policy, what is authentic counts as accepted,
-    whoever signed it. `condattest audit merge PART.json...` joins the reports of --shard 1/N to N/N.
+    whoever signed it. `condattest audit merge PART.json...` joins the reports of --shard 1/N to N/N. --lock and
+    --prefix look at what a lock file or an environment lists instead.
     """
     session = Session(settings)
     reports = reports_of(options.pop("reports"), json=settings.json)
+    lists = read(session, options)
     fail_on, baseline_path = options.pop("fail_on"), options.pop("baseline")
     with ExitStack() as stack:
         from condattest.operations import audit_merge, audit_outcome
@@ -67,8 +72,12 @@ def command(settings: Settings, /, places: tuple[str, ...], **options: Any) -> i
         baseline = None if baseline_path is None else audit_merge.opened(baseline_path)
         if places[:1] == (_MERGE,) and len(places) > 1:
             audit = audit_merge.merge([audit_merge.opened(Path(each)) for each in places[1:]])
-        elif len(places) != 1:
-            raise Misuse("expected one channel", hint="condattest audit CHANNEL, or audit merge PART.json...")
+        elif len(places) + bool(lists.listings) != 1:
+            hint = "condattest audit CHANNEL, audit --lock FILE, audit --prefix DIR, or audit merge PART.json..."
+            raise Misuse("expected one channel, or what a lock file or an environment lists", hint=hint)
+        elif lists.listings:
+            audit = stack.enter_context(_listed(session, lists, options))
+            lists.tell(session)
         else:
             audit = stack.enter_context(_audited(session, places[0], options))
         ended = audit_outcome.outcome(audit, names, baseline)
@@ -92,15 +101,63 @@ def _audited(session: Session, place: str, options: dict[str, Any]) -> "Iterator
         yield found
 
 
+@contextmanager
+def _listed(session: Session, lists: Listed, options: dict[str, Any]) -> "Iterator[Audit]":
+    from condattest.operations.audit_listed import audit_listed
+    from condattest.operations.judgement import kept_in
+    from condattest.operations.pinned import narrowed
+    from condattest.operations.question import Question
+    from condattest.signatures.authenticate import authenticate_parsed
+
+    given = [f"--{name.replace('_', '-')}" for name in _OF_CHANNELS if options[name]]
+    if given:
+        raise Misuse(f"{', '.join(given)}: goes with a channel, and not with --lock or --prefix")
+    required, nobody = _required(session, options)
+    question = Question(
+        policy=required.policy,
+        channel=channel_of(options["channel"]),
+        roots=required.loaded.roots,
+        patches=options["patches"],
+    )
+    with ExitStack() as stack:
+        evidence = session.evidence() if options["cache"] else None
+        memory = None if options["no_state"] else session.memory()
+        stopped = stack.enter_context(_stopping(session))
+        found = audit_listed(
+            ", ".join(str(each.source) for each in lists.listings),
+            lists.targets,
+            question,
+            required=not nobody,
+            trust=session.trust,
+            fetcher=stack.enter_context(session.fetcher(cached=options["cache"])),
+            now=session.now,
+            clock=lambda: datetime.now(UTC),
+            memory=memory,
+            late_after=until_late(options["late_after"]),
+            authenticate=authenticate_parsed if evidence is None else kept_in(stack.enter_context(evidence)),
+            narrow=lambda answers: narrowed(answers, lists.pins, required.policy),
+            stop=stopped,
+            on_done=stack.enter_context(session.progress("auditing", len(lists.targets), "packages")),
+        )
+        audit = stack.enter_context(found)
+        session.save(memory)
+        yield audit
+
+
+def _required(session: Session, options: dict[str, Any]) -> tuple[Requirement, bool]:
+    """Who must have signed, and whether that is nobody."""
+    who = {name: options[name] for name in ("repository", "workflow", "ref", "identity", "issuer", "policy_file")}
+    required = requirement(session, who)
+    return required, not required.from_file and not any(who.values())
+
+
 def _order(session: Session, place: str, options: dict[str, Any], stack: ExitStack) -> "Order":
     from condattest.operations.audit_order import Order
     from condattest.operations.audit_records import Selection
     from condattest.operations.audit_verdicts import Terms
     from condattest.transport.origin import StoreOrigin
 
-    who = {name: options[name] for name in ("repository", "workflow", "ref", "identity", "issuer", "policy_file")}
-    required = requirement(session, who)
-    nobody = not required.from_file and not any(who.values())
+    required, nobody = _required(session, options)
     index_only, sample, since = options["index_only"], options["sample"], options["since"]
     if sum(each not in (None, False) for each in (index_only, sample, since)) > 1:
         raise Misuse("--index-only, --sample and --since exclude each other")

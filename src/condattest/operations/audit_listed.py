@@ -4,7 +4,7 @@ Owns `audit_listed`. What is listed may be from several channels. Nothing is kno
 so checks that compare the versions of a name have little to say.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,7 +18,7 @@ from condattest.operations.checks.board import Board
 from condattest.operations.checks.check import Scope
 from condattest.operations.judgement import Authenticate
 from condattest.operations.question import Question, Verification
-from condattest.operations.targets import ListedTarget
+from condattest.operations.targets import ListedTarget, Target, UrlTarget
 from condattest.operations.verify import verify
 from condattest.signatures.authenticate import authenticate_parsed
 from condattest.signatures.trust_root import TrustRoot
@@ -29,7 +29,7 @@ from condattest.transport.on_demand import Source
 @contextmanager
 def audit_listed(
     target: str,
-    targets: Sequence[ListedTarget],
+    targets: Sequence[Target],
     question: Question,
     *,
     required: bool,
@@ -41,6 +41,7 @@ def audit_listed(
     jobs: int = 4,
     late_after: timedelta = LATE,
     authenticate: Authenticate = authenticate_parsed,
+    narrow: Callable[[Iterable[Verification]], Iterator[Verification]] = iter,
     stop: Callable[[], bool] = lambda: False,
     on_done: Callable[[int], None] = lambda count: None,
 ) -> Iterator[Audit]:
@@ -59,6 +60,7 @@ def audit_listed(
         jobs: How many packages are looked at at a time.
         late_after: How long after it was indexed a package may be attested.
         authenticate: What authenticates a bundle.
+        narrow: Holds answers against what a lock file pins, one for one.
         stop: Asked now and then whether to end before the end.
         on_done: Told how many packages were done.
 
@@ -68,7 +70,7 @@ def audit_listed(
     """
     if not targets:
         raise Misuse(f"{target}: nothing to audit: no package is listed")
-    ordered = sorted(targets, key=lambda each: (each.subdir, str(each.file), each.url))
+    ordered = sorted(targets, key=lambda each: (*_place(each), str(each)))
     policy = question.policy if required else None
     judges = question.patches == "require" or bool(question.policy.patches)
     scope = Scope(
@@ -85,7 +87,7 @@ def audit_listed(
         ordered, question, trust=trust, fetcher=fetcher, now=now, memory=memory, jobs=jobs, authenticate=authenticate
     )
     try:
-        for listed, answer in zip(ordered, answers, strict=False):
+        for listed, answer in zip(ordered, narrow(answers), strict=False):
             if stop():
                 complete = False
                 break
@@ -97,7 +99,7 @@ def audit_listed(
         spool.flush()
         yield Audit(
             target=target,
-            subdirs=tuple(sorted({each.subdir for each in ordered})),
+            subdirs=tuple(sorted({_place(each)[0] for each in ordered} - {""})),
             mode="full",
             policy=None if policy is None else policy.source,
             policy_sha256=None if policy is None else policy.sha256,
@@ -125,13 +127,20 @@ class _Results:
             yield row.audited(self.board.findings(row))
 
 
-def _row(listed: ListedTarget, answer: Verification, *, required: bool) -> Row:
+def _place(listed: Target) -> tuple[str, str]:
+    """The subdir, empty where nobody says, and the file name, or whatever stands in its place."""
+    subdir = listed.subdir if isinstance(listed, UrlTarget | ListedTarget) else None
+    return subdir or "", str(listed.file or listed)
+
+
+def _row(listed: Target, answer: Verification, *, required: bool) -> Row:
+    subdir, file = _place(listed)
     row = Row(
-        subdir=listed.subdir,
-        file=str(listed.file),
-        name=listed.file.name,
-        version=listed.file.version,
-        sha256=listed.sha256,
+        subdir=subdir,
+        file=file,
+        name=file if listed.file is None else listed.file.name,
+        version="" if listed.file is None else listed.file.version,
+        sha256=answer.sha256,
         sidecar=None,
         status="unattested",
         found=[],
