@@ -119,10 +119,10 @@ def of_monolith(data: bytes, subdir: str, *, where: str) -> Iterator[Listing]:
 
 
 def _of_raw(key: str, raw: msgspec.Raw, subdir: str, where: str) -> Listing:
-    data = memoryview(raw).tobytes()
+    data = bytes(raw)
     try:
         fields = _FIELDS.decode(data)
-        if b"\\u" in data or any(data.count(each) > 1 for each in _KEYS):
+        if b"\\u" in data or any([data.count(each) > 1 for each in _KEYS]):
             _strict(data, f"{where}: {key}")  # A key twice: two clients would read two records.
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         finding = Finding.of(Code.NET_UNAVAILABLE, f"{where}: {key}", expected="a record", found=f"{error!s:.300}")

@@ -97,7 +97,7 @@ _CHECK_OF: Final = {
 
 def found_in(row: Row, name: str) -> bool:
     """Whether a row has a finding of a check, notes aside."""
-    return any(_CHECK_OF.get(code) == name for code, _, _ in row.found)
+    return any([_CHECK_OF.get(code) == name for code, _, _ in row.found])
 
 
 def counts(finding: Finding, name: str) -> bool:
