@@ -60,6 +60,18 @@ def test_several_reports_at_once(audit, planted, tmp_path):
     assert json.loads((tmp_path / "a.json").read_text())["exitCode"] == ran.code
 
 
+def test_every_format_is_written_and_github_s_summary_with_it(audit, planted, tmp_path):
+    formats = ("table", "json", "jsonl", "markdown", "github", "sarif", "html")
+    reports = [word for each in formats for word in ("--report", f"{each}={tmp_path / each}")]
+    summary = tmp_path / "summary.md"
+    audit(planted.root, "--channel", CHANNEL, *reports, env={"GITHUB_STEP_SUMMARY": str(summary)})
+    [place] = planted.places["other-bytes"]
+    file = place.rpartition("/")[2]
+    assert [each for each in formats if "BIND-DIGEST" not in (tmp_path / each).read_text("utf-8")] == []
+    assert [each for each in formats if file not in (tmp_path / each).read_text("utf-8")] == []
+    assert "BIND-DIGEST" in summary.read_text("utf-8")
+
+
 def test_over_http(audit, sound):
     with channels.served(sound.root) as url:
         ran = audit(url, "--channel", CHANNEL, "--subdir", "noarch", "--json")

@@ -249,6 +249,11 @@ def _write(audit: "Audit", code: Exit, reports: list[tuple[str, Path | None]]) -
         finally:
             if path is not None:
                 out.close()
+        summary = os.environ.get("GITHUB_STEP_SUMMARY")
+        if format == "github" and summary:
+            from condattest.reports import audit_github
+
+            audit_github.summarize(audit, Path(summary))
 
 
 def _tell(session: Session, ended: "Outcome", resume: Path | None) -> None:
