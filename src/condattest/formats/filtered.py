@@ -34,9 +34,7 @@ It is asked for each record, and should give the same finding for many."""
 
 HERE: Final = "./"
 """The base of packages and shards: beside the index."""
-_FILE = re.compile(
-    r"([A-Za-z0-9_][A-Za-z0-9_.-]*)-[A-Za-z0-9_.!+]+-[A-Za-z0-9_.+]+\.(?:conda|tar\.bz2)", re.ASCII
-)
+_FILE = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.-]*)-[A-Za-z0-9_.!+]+-[A-Za-z0-9_.+]+\.(?:conda|tar\.bz2)", re.ASCII)
 _HEX = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _QUOTED_HEX = re.compile(rb'"[0-9a-f]{64}"')
 _NULL: Final = b"\xc0"
