@@ -1,6 +1,6 @@
 """Where the members of a JSON object stand in the bytes of a document, and how to change one and nothing else.
 
-Owns `Member`, `members`, `some_members`, `places`, `Splice`, `spliced`, `setting`, `removal`, `insertions` and `relaid`.
+Owns `Member`, `members`, `some_members`, `places`, `Splice`, `spliced`, `setting`, `removal`, `insertions`, `relaid`.
 Values are measured by msgspec, which skips them at C speed; only keys and what stands between members are looked at
 here. Refuses an object with a key twice: two readers would read two things.
 

@@ -26,6 +26,7 @@ def settings(client: Client, proxy: str, channels: Mapping[str, Channel]) -> str
         proxy: The proxy's URL.
         channels: By name, what it serves.
     """
+    lines: list[str]
     match client:
         case "conda":
             lines = ["# ~/.condarc", "channels:", *(f"  - {name}" for name in channels), "custom_channels:"]
@@ -37,4 +38,4 @@ def settings(client: Client, proxy: str, channels: Mapping[str, Channel]) -> str
         case "pixi":
             lines = ["# .pixi/config.toml, or ~/.pixi/config.toml", "[mirrors]"]
             lines += [f"{json.dumps(each.url)} = [{json.dumps(f'{proxy}/{name}')}]" for name, each in channels.items()]
-    return "\n".join(lines) + "\n"
+    return "".join(f"{line}\n" for line in lines)

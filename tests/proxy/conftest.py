@@ -1,0 +1,71 @@
+"""A channel with an attested package in two versions, of which the newer is not attested, and a proxy before it."""
+
+import shutil
+from types import SimpleNamespace
+
+import httpx
+import pytest
+
+from condattest.model.channel import Channel
+from condattest.operations import publish
+from condattest.operations.admission import Terms
+from condattest.policy import rules
+from condattest.transport.directory import Directory
+from tests import channels
+from tests.proxies import proxied, upstream
+from tests.rehearsal import REPOSITORY, a_package, signed, trust
+
+HOME = Channel("https://conda.example/channel")
+OLD, NEW, LETTERS = "numbers-1.0-0.conda", "numbers-2.0-0.conda", "letters-1.0-0.conda"
+
+
+@pytest.fixture(scope="session")
+def _made(tmp_path_factory):
+    """Statements name conda.example, of which what is served on loopback is a mirror."""
+    folder = tmp_path_factory.mktemp("proxied")
+    root, built = folder / "channel", folder / "built"
+    attested = [a_package(built, "letters"), a_package(built, "numbers", depends=["letters"])]
+    newer = a_package(built, "numbers", "2.0", depends=["letters"])
+    channels.put(root, "noarch", *attested, newer)
+    channels.conda_index(root)
+    for package in attested:
+        signed(package)
+    terms = Terms(trust=trust(), policy=rules.for_repository(REPOSITORY), channel=HOME)
+    store = Directory(root)
+    outcomes, _ = publish.publish(publish.plan(list(map(str, attested)), store, terms), store, terms)
+    assert [each.problem for each in outcomes] == [None, None]
+    assert {package.name for package in (*attested, newer)} == {OLD, NEW, LETTERS}
+    return root
+
+
+@pytest.fixture
+def channel(_made, tmp_path):
+    """The channel, served; yields an Upstream."""
+    shutil.copytree(_made, tmp_path / "channel")
+    with upstream(tmp_path) as made:
+        yield made
+
+
+def policy_for(url, **more):
+    """Numbers and letters of the channel, whose mirror is what is served."""
+    home = rules.ChannelEntry(url=HOME, mirrors=(Channel(url),))
+    signer = rules.GitHubSigner(name="me", repository=REPOSITORY)
+    rule = rules.Rule(name="rule", channel=HOME, signers=(signer,), **more)
+    return rules.Policy(source="policy.toml", rules=(rule,), channels=(home,))
+
+
+@pytest.fixture
+def proxy(channel, tmp_path):
+    """Start proxies before the channel; each call starts one."""
+    import contextlib
+
+    with contextlib.ExitStack() as stack:
+
+        def start(**how):
+            url = f"{channel.url}/channel"
+            how.setdefault("policy", policy_for(url))
+            running = stack.enter_context(proxied({"mine": Channel(url)}, tmp_path / "cache", **how))
+            client = stack.enter_context(httpx.Client(base_url=running.url, timeout=30, trust_env=False))
+            return SimpleNamespace(**vars(running), get=client.get, head=client.head, client=client)
+
+        yield start
