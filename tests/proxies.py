@@ -50,17 +50,18 @@ def status(code: int) -> Answer:
 
 
 @contextlib.contextmanager
-def upstream(folder: Path) -> Iterator[Upstream]:
-    """Serve a folder, with the answers that a test puts in its place."""
-    made = Upstream(folder)
+def upstream() -> Iterator[Upstream]:
+    """Serve whatever folder a test names, with the answers that it puts in its place."""
+    made = Upstream(Path("/nonexistent"))
 
     class Handler(http.server.SimpleHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def __init__(self, *arguments):
-            super().__init__(*arguments, directory=folder)
+            super().__init__(*arguments, directory=made.folder)
 
         def do_GET(self):
+            self.directory = str(made.folder)  # A connection may be kept from one test to the next.
             made.asked.append(self.path)
             instead = made.instead.get(self.path.rpartition("/")[2])
             if instead is not None:
@@ -84,16 +85,51 @@ def upstream(folder: Path) -> Iterator[Upstream]:
         thread.join()
 
 
+class Switch:
+    """An application that is whatever a test makes it: starting and stopping a server takes longer than most tests."""
+
+    app: App | None = None
+    url = ""
+
+    async def __call__(self, scope, receive, send):
+        await self.app(scope, receive, send)
+
+
+@contextlib.contextmanager
+def serving() -> Iterator[Switch]:
+    """Run uvicorn as the proxy does."""
+    switch = Switch()
+    with listening(Listen.parse("127.0.0.1:0")) as opened:
+        proxy = Proxy(switch, opened)
+        thread = threading.Thread(target=proxy.run)
+        thread.start()
+        switch.url = f"http://127.0.0.1:{opened.getsockname()[1]}"
+        try:
+            yield switch
+        finally:
+            proxy.stop()
+            thread.join()
+
+
 @contextlib.contextmanager
 def proxied(
-    channels: dict[str, Channel], folder: Path, *, mode="index", policy=None, memory=None, root=None, **how
+    switch: Switch,
+    channels: dict[str, Channel],
+    folder: Path,
+    *,
+    mode="index",
+    policy=None,
+    memory=None,
+    root=None,
+    clock=lambda: NOW,
+    size=1 << 30,
+    patience=20.0,
+    deadline=5.0,
 ) -> Iterator[SimpleNamespace]:
-    """Run a proxy; yields its url and its parts."""
-    how = {"clock": lambda: NOW, "size": 1 << 30, "patience": 20.0, "deadline": 5.0, **how}
+    """Put a proxy of its own where a server runs; yields its url and its parts."""
     question = Question(policy=policy or rules.for_repository(REPOSITORY))
     with contextlib.ExitStack() as stack:
-        http_fetcher = Fetcher(deadline=how["deadline"], attempts=1)
-        fetcher = stack.enter_context(Cached(http_fetcher, folder / "http", limit=how["size"]))
+        fetcher = stack.enter_context(Cached(Fetcher(deadline=deadline, attempts=1), folder / "http", limit=size))
         evidence = stack.enter_context(EvidenceStore(folder / "evidence.sqlite"))
         gate = Gate(
             question,
@@ -101,21 +137,14 @@ def proxied(
             fetcher,
             memory or NoMemory(),
             kept_in(evidence),
-            clock=how["clock"],
+            clock=clock,
             on_save=evidence.save,
         )
-        shelf, ledger = Shelf(folder / "served", how["size"]), Ledger()
+        shelf, ledger = Shelf(folder / "served", size), Ledger()
         screens = Screens(gate, mode)
-        shard_files = ShardFiles(screens, shelf, ledger, patience=how["patience"])
+        shard_files = ShardFiles(screens, shelf, ledger, patience=patience)
         stack.callback(shard_files.close)
-        app = App(channels, Packages(gate, shelf), IndexFiles(screens, shelf, ledger), shard_files, ledger, "a policy")
-        opened = stack.enter_context(listening(Listen.parse("127.0.0.1:0")))
-        proxy = Proxy(app, opened)
-        thread = threading.Thread(target=proxy.run)
-        thread.start()
-        try:
-            url = f"http://127.0.0.1:{opened.getsockname()[1]}"
-            yield SimpleNamespace(url=url, gate=gate, shelf=shelf, ledger=ledger, app=app, folder=folder)
-        finally:
-            proxy.stop()
-            thread.join()
+        switch.app = App(
+            channels, Packages(gate, shelf), IndexFiles(screens, shelf, ledger), shard_files, ledger, "a policy"
+        )
+        yield SimpleNamespace(url=switch.url, gate=gate, shelf=shelf, ledger=ledger, app=switch.app, folder=folder)

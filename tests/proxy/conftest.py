@@ -1,5 +1,6 @@
 """A channel with an attested package in two versions, of which the newer is not attested, and a proxy before it."""
 
+import contextlib
 import shutil
 from types import SimpleNamespace
 
@@ -12,7 +13,7 @@ from condattest.operations.admission import Terms
 from condattest.policy import rules
 from condattest.transport.directory import Directory
 from tests import channels
-from tests.proxies import proxied, upstream
+from tests.proxies import proxied, serving, upstream
 from tests.rehearsal import REPOSITORY, a_package, signed, trust
 
 HOME = Channel("https://conda.example/channel")
@@ -38,12 +39,26 @@ def _made(tmp_path_factory):
     return root
 
 
+@pytest.fixture(scope="session")
+def _upstream():
+    with upstream() as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def _switch():
+    with serving() as switch:
+        yield switch
+
+
 @pytest.fixture
-def channel(_made, tmp_path):
+def channel(_made, _upstream, tmp_path):
     """The channel, served; yields an Upstream."""
     shutil.copytree(_made, tmp_path / "channel")
-    with upstream(tmp_path) as made:
-        yield made
+    _upstream.folder = tmp_path
+    _upstream.instead.clear()
+    _upstream.asked.clear()
+    return _upstream
 
 
 def policy_for(url, **more):
@@ -55,16 +70,14 @@ def policy_for(url, **more):
 
 
 @pytest.fixture
-def proxy(channel, tmp_path):
-    """Start proxies before the channel; each call starts one."""
-    import contextlib
-
+def proxy(channel, _switch, tmp_path):
+    """Put a proxy before the channel, one in a test at a time."""
     with contextlib.ExitStack() as stack:
 
         def start(**how):
             url = f"{channel.url}/channel"
             how.setdefault("policy", policy_for(url))
-            running = stack.enter_context(proxied({"mine": Channel(url)}, tmp_path / "cache", **how))
+            running = stack.enter_context(proxied(_switch, {"mine": Channel(url)}, tmp_path / "cache", **how))
             client = stack.enter_context(httpx.Client(base_url=running.url, timeout=30, trust_env=False))
             return SimpleNamespace(**vars(running), get=client.get, head=client.head, client=client)
 
