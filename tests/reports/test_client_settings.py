@@ -1,4 +1,5 @@
 import tomllib
+from pathlib import Path
 
 import pytest
 import yaml
@@ -37,3 +38,9 @@ def test_pixi_has_the_proxy_for_its_only_mirror():
 @pytest.mark.parametrize("client", CLIENTS)
 def test_the_lines_end(client):
     assert settings(client, PROXY, CHANNELS).endswith("\n")
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_the_readme_shows_these_lines(client):
+    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    assert settings(client, PROXY, {"conda-forge": CHANNELS["conda-forge"]}) in readme
