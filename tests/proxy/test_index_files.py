@@ -64,6 +64,18 @@ def test_many_clients_at_once_make_it_once(proxy, channel):
     assert channel.asked.count("/channel/noarch/repodata.json") == 1
 
 
+def test_not_all_threads_wait_for_what_takes_minutes(proxy):
+    running = proxy()
+    running.get(PLAIN)
+    [turn] = running.app.index_files._turns.values()
+    running.app.index_files.patience = 0.05
+    with turn:
+        response = running.get(PLAIN)
+    assert response.status_code == 503
+    assert "still being verified" in response.text
+    assert running.get(PLAIN).status_code == 200
+
+
 def test_what_the_shelf_has_no_room_for_is_served_all_the_same(proxy):
     running = proxy(size=100)
     first = running.get(PLAIN)

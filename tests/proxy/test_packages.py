@@ -99,16 +99,9 @@ def test_a_part_of_a_package_that_is_wrong_elsewhere_is_refused(proxy, big):
     assert response.status_code == 403
 
 
-@pytest.mark.parametrize("how", ["spoiled", "cut", "longer"])
-def test_a_tampered_package_is_never_whole_on_a_client_s_disk(proxy, big, tmp_path, how):
+def test_a_tampered_package_is_never_whole_on_a_client_s_disk(proxy, big, tmp_path):
     running = proxy()
-    match how:
-        case "spoiled":
-            spoiled(big, -1)
-        case "cut":
-            big.write_bytes(big.read_bytes()[:-1])
-        case "longer":
-            big.write_bytes(big.read_bytes() + b"x")
+    spoiled(big, -1)
 
     async def install():
         gateway = rattler.Gateway(cache_dir=tmp_path / "rattler")
@@ -119,10 +112,7 @@ def test_a_tampered_package_is_never_whole_on_a_client_s_disk(proxy, big, tmp_pa
             platforms=[rattler.Subdir("noarch")],
         )
         assert [str(record.version) for record in records] == ["3.0"]
-        client = rattler.networking.Client()
-        await rattler.install(
-            records, tmp_path / "prefix", cache_dir=tmp_path / "packages", show_progress=False, client=client
-        )
+        await rattler.install(records, tmp_path / "prefix", cache_dir=tmp_path / "packages", show_progress=False)
 
     with pytest.raises(Exception, match=r"."):
         asyncio.run(asyncio.wait_for(install(), 60))

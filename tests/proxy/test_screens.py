@@ -1,4 +1,5 @@
-from datetime import timedelta
+import math
+import time
 
 import pytest
 
@@ -9,7 +10,6 @@ from condattest.proxy.refused import Refused
 from condattest.proxy.screens import Screened, held_in, unless_unknown
 from tests.proxies import status
 from tests.proxy.conftest import LETTERS, OLD
-from tests.rehearsal import NOW
 
 WHY = Finding.of(Code.NET_UNAVAILABLE, "x")
 
@@ -44,10 +44,21 @@ def test_no_attestation_at_all_is_an_outage(proxy, channel):
     assert running.get("/mine/noarch/repodata_shards.msgpack.zst").status_code == 503
 
 
-def test_verified_records_are_judged_anew_after_some_minutes(proxy):
-    screens = proxy(mode="verify").app.index_files.screens
-    assert screens.epoch(NOW) == screens.epoch(NOW + timedelta(seconds=10))
-    assert screens.epoch(NOW) != screens.epoch(NOW + timedelta(minutes=10))
+def test_verified_records_are_judged_anew_after_a_while(proxy, channel):
+    running = proxy(mode="verify")
+    running.get("/mine/noarch/repodata.json")
+    running.get("/mine/noarch/repodata_shards.msgpack.zst")
+    [made] = running.app.index_files._made.values()
+    assert 290 < made.until - time.monotonic() <= 300
+    made.until = 0
+    running.get("/mine/noarch/repodata.json")
+    [again] = running.app.index_files._made.values()
+    assert again is not made
+    assert running.app.index_files.screens.lasting(600) == 6000
+
+
+def test_what_goes_by_the_index_alone_lasts(proxy):
+    assert proxy().app.index_files.screens.lasting(1) == math.inf
 
 
 def test_a_record_is_held_only_where_one_is_wanted():

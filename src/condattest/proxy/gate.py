@@ -6,7 +6,7 @@ requests is the channel's index, for some seconds, and what bundles proved, in t
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -96,7 +96,8 @@ class Gate:
     def verdict(self, at: PackagePath, sha256: Sha256) -> Verification:
         """Verify a package of a digest by the channel's index and attestations."""
         target = ListedTarget(at.url, at.channel, at.subdir, at.file, sha256)
-        return self._verified([target], jobs=1)[0]
+        [answer] = self._verified([target], jobs=1)
+        return answer
 
     def verdicts(
         self,
@@ -105,14 +106,17 @@ class Gate:
         files: Mapping[str, Sha256],
         held: Callable[[PackageFile], Mapping[str, Any] | None],
         jobs: int | None = None,
-    ) -> list[Verification]:
-        """Verify packages that an index file lists, each with the record that this file has of it."""
+    ) -> Iterator[Verification]:
+        """Verify packages that an index file lists, each with the record that this file has of it; one after another.
+
+        There may be hundreds of thousands: no answer is kept here.
+        """
         targets = []
         for name, sha256 in files.items():
             file = PackageFile.parse(name)
             at = PackagePath("", channel, subdir, file)
             targets.append(ListedTarget(at.url, channel, subdir, file, sha256, held(file)))
-        return self._verified(targets, jobs=jobs or self.jobs) if targets else []
+        return self._verified(targets, jobs=jobs or self.jobs) if targets else iter(())
 
     def judges_patches(self, channel: Channel) -> bool:
         """Whether the policy judges the patches of a channel's records."""
@@ -125,26 +129,25 @@ class Gate:
             self._saved = time.monotonic()
         self.on_save()
 
-    def _verified(self, targets: Sequence[ListedTarget], *, jobs: int) -> list[Verification]:
+    def _verified(self, targets: Sequence[ListedTarget], *, jobs: int) -> Iterator[Verification]:
         read, now = self._current(), self.clock()
-        answers = list(
-            verify(
-                targets,
-                self.question,
-                trust=self.trust(now),
-                fetcher=self.fetcher,
-                now=now,
-                memory=self.memory,
-                jobs=jobs,
-                authenticate=self.authenticate,
-                indexes=read.indexes,
-            )
+        answers = verify(
+            targets,
+            self.question,
+            trust=self.trust(now),
+            fetcher=self.fetcher,
+            now=now,
+            memory=self.memory,
+            jobs=jobs,
+            authenticate=self.authenticate,
+            indexes=read.indexes,
         )
-        if any(isinstance(answer.verdict, Undecided) for answer in answers):
-            self._forget(read)
+        for answer in answers:
+            if isinstance(answer.verdict, Undecided):
+                self._forget(read)
+            yield answer
         if time.monotonic() - self._saved > _SAVED:
             self.save()
-        return answers
 
     def _current(self) -> _Read:
         with self._lock:

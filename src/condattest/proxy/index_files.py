@@ -14,15 +14,19 @@ from typing import Final
 from condattest.formats import compression, filtered
 from condattest.formats.repodata import MAX_REPODATA
 from condattest.model.artifact import Sha256
-from condattest.model.finding import Code
+from condattest.model.finding import Code, Finding
 from condattest.operations.screening import Sheet, sheet
 from condattest.proxy.ledger import Ledger
 from condattest.proxy.paths import Coding, IndexFile
+from condattest.proxy.refused import Refused
 from condattest.proxy.screens import Screens, held_in, unless_unknown
 from condattest.proxy.shelf import Kept, Shelf
 
 _FRESH: Final = 5.0
 """Seconds for which the channel is not asked again."""
+_TURNS: Final = 1000
+PATIENCE: Final = 20.0
+"""Seconds for which a request waits for what another one is making."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,12 @@ class _Made:
     sha256: Sha256
     sheet: Sheet
     asked: float
+    until: float
     spare: bytes | None
+
+    def holds(self, epoch: Hashable) -> bool:
+        """Whether it may be gone by."""
+        return self.epoch == epoch and time.monotonic() < self.until
 
 
 @dataclass(slots=True)
@@ -53,6 +62,7 @@ class IndexFiles:
     screens: Screens
     shelf: Shelf
     ledger: Ledger
+    patience: float = PATIENCE
     _made: dict[IndexFile, _Made] = field(default_factory=dict)
     _turns: dict[IndexFile, threading.Lock] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -63,46 +73,59 @@ class IndexFiles:
         Raises:
             Malformed: NET-UNAVAILABLE: the channel's is none.
             Unavailable: The channel's cannot be had.
-            Refused: Nothing could be decided.
+            Refused: Nothing could be decided; or others have been waiting for it for long, too.
             LocalFailure: It cannot be kept.
         """
         with self._lock:
+            if len(self._turns) > _TURNS:  # Clients may ask for any subdir, there or not.
+                self._turns = {each: turn for each, turn in self._turns.items() if turn.locked()}
             turn = self._turns.setdefault(at, threading.Lock())
-        with turn:  # Who comes second takes what the first one made.
-            gate = self.screens.gate
-            now = gate.clock()
-            epoch = self.screens.epoch(now)
-            made = self._made.get(at)
-            if made is not None and made.epoch == epoch and time.monotonic() - made.asked < _FRESH:
-                body = self._body(made)
-                if body is not None:
-                    return body
-            data = gate.fetcher(at.url, MAX_REPODATA)
-            source = hashlib.sha256(data).digest()
-            if made is not None and made.epoch == epoch and made.source == source:
-                made.asked = time.monotonic()
-                body = self._body(made)
-                if body is not None:
-                    return body
-            self._made.pop(at, None)
-            plain = _unpacked(data, at.coding, at.url)
-            screened = self.screens.put(
-                self.screens.by_index(at.channel, now),
-                at.channel,
-                at.subdir,
-                lambda screen: filtered.monolith(plain, screen, where=at.url),
-                held_in(plain, at.url, is_shard=False, wanted=gate.judges_patches(at.channel)),
-            )
-            unless_unknown([screened])
-            left = screened.filtered
-            packed = data if left.data is plain else _packed(left.data, at.coding)
-            summed = sheet([left])
-            self.ledger.index(str(at), summed)
-            sha256 = self.shelf.put(packed)
-            if screened.lasts:
-                spare = None if self.shelf.holds(len(packed)) else packed
-                self._made[at] = _Made(source, epoch, sha256, summed, time.monotonic(), spare)
-            return Body(sha256, packed, summed)
+        # Who comes second takes what the first one made; but not all threads wait for what takes minutes.
+        if not turn.acquire(timeout=self.patience):
+            raise Refused(503, (Finding.of(Code.NET_UNAVAILABLE, at, reason="its records are still being verified"),))
+        try:
+            return self._get(at)
+        finally:
+            turn.release()
+
+    def _get(self, at: IndexFile) -> Body:
+        gate = self.screens.gate
+        now = gate.clock()
+        epoch = self.screens.epoch(now)
+        made = self._made.get(at)
+        if made is not None and made.holds(epoch) and time.monotonic() - made.asked < _FRESH:
+            body = self._body(made)
+            if body is not None:
+                return body
+        data = gate.fetcher(at.url, MAX_REPODATA)
+        source = hashlib.sha256(data).digest()
+        if made is not None and made.holds(epoch) and made.source == source:
+            made.asked = time.monotonic()
+            body = self._body(made)
+            if body is not None:
+                return body
+        self._made.pop(at, None)
+        began = time.monotonic()
+        plain = _unpacked(data, at.coding, at.url)
+        screened = self.screens.put(
+            self.screens.by_index(at.channel, now),
+            at.channel,
+            at.subdir,
+            lambda screen: filtered.monolith(plain, screen, where=at.url),
+            held_in(plain, at.url, is_shard=False, wanted=gate.judges_patches(at.channel)),
+        )
+        unless_unknown([screened])
+        left = screened.filtered
+        packed = data if left.data is plain else _packed(left.data, at.coding)
+        summed = sheet([left])
+        self.ledger.index(str(at), summed)
+        sha256 = self.shelf.put(packed)
+        if screened.lasts:
+            spare = None if self.shelf.holds(len(packed)) else packed
+            asked = time.monotonic()
+            until = asked + self.screens.lasting(asked - began)
+            self._made[at] = _Made(source, epoch, sha256, summed, asked, until, spare)
+        return Body(sha256, packed, summed)
 
     def _body(self, made: _Made) -> Body | None:
         content = made.spare if made.spare is not None else self.shelf.open(made.sha256)

@@ -5,6 +5,7 @@ gate about each record that is left, so that a solver sees what it can have and 
 is left out, and the outcome does not last; where nothing at all could be decided, there is no outcome.
 """
 
+import math
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,8 +25,10 @@ Mode = Literal["index", "verify"]
 Form = Callable[[Screen], Filtered]
 Held = Callable[[PackageFile], Mapping[str, Any] | None]
 
-_LASTS: Final = 300
+_LASTS: Final = 300.0
 """Seconds for which an index whose records were verified is gone by; ages and dates are judged anew then."""
+_WORTH: Final = 10.0
+"""And at least so many times as long as it took. What is served in the end is judged when it is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +75,12 @@ class Screens:
     mode: Mode
 
     def epoch(self, now: datetime) -> Hashable:
-        """What of the time makes a difference; what was filtered in one epoch holds in no other."""
-        lapse = int(now.timestamp()) // _LASTS if self.mode == "verify" else 0
-        return epoch(self.gate.question.policy, now), lapse
+        """What of the time makes a difference by the index alone; what was filtered in one epoch holds in no other."""
+        return epoch(self.gate.question.policy, now)
+
+    def lasting(self, took: float) -> float:
+        """For how many seconds an outcome is gone by that took so many."""
+        return max(_LASTS, _WORTH * took) if self.mode == "verify" else math.inf
 
     def by_index(self, channel: Channel, now: datetime) -> ByIndex:
         """The screen that goes by the index alone, for many files of one channel."""

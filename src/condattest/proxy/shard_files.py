@@ -9,6 +9,7 @@ Spec: https://github.com/conda/ceps/blob/main/cep-0016.md
 
 import hashlib
 import threading
+import time
 from collections.abc import Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
@@ -24,14 +25,12 @@ from condattest.formats.repodata import MAX_SHARD, MAX_SHARD_INDEX
 from condattest.model.artifact import Sha256
 from condattest.model.finding import Code, Finding
 from condattest.operations.screening import ByIndex, Sheet, sheet
-from condattest.proxy.index_files import Body
+from condattest.proxy.index_files import PATIENCE, Body
 from condattest.proxy.ledger import Ledger
 from condattest.proxy.paths import ShardFile, ShardIndexFile
 from condattest.proxy.screens import Screened, Screens, held_in, unless_unknown
 from condattest.proxy.shelf import Shelf
 
-PATIENCE: Final = 20.0
-"""Seconds for which a request waits for an index of shards."""
 _KNOWN: Final = 200_000
 """Shards whose outcome is remembered."""
 
@@ -44,6 +43,7 @@ class _Shard:
     source: bytes
     digest: bytes | None
     screened: Screened
+    until: float
 
     @property
     def lacks(self) -> Filtered:
@@ -55,6 +55,7 @@ class _Index:
     data: bytes
     sheet: Sheet
     lasts: bool
+    until: float
 
 
 @dataclass(slots=True)
@@ -98,7 +99,7 @@ class ShardFiles:
         key = (hashlib.sha256(data).digest(), self.screens.epoch(now))
         with self._lock:
             known = self._indexes.get(at)
-            if known is None or known[0] != key:
+            if known is None or known[0] != key or _is_over(known[1]):
                 known = (key, self._builders.submit(self._build, at, data, now))
                 self._indexes[at] = known
         try:
@@ -144,6 +145,7 @@ class ShardFiles:
                 del self._indexes[at]
 
     def _build(self, at: ShardIndexFile, data: bytes, now: datetime) -> _Index:
+        began = time.monotonic()
         index = shards.read_index(data, where=at.url)
         by_index = self.screens.by_index(at.channel, now)
         epoch = self.screens.epoch(now)
@@ -158,14 +160,16 @@ class ShardFiles:
         summed = sheet([each.lacks for each in made.values()])
         self.ledger.index(str(at), summed)
         packed = filtered.shard_index(index, digests, shards_base_url="./shards/")
-        return _Index(packed, summed, all(each.screened.lasts for each in made.values()))
+        until = time.monotonic() + self.screens.lasting(time.monotonic() - began)
+        return _Index(packed, summed, all(each.screened.lasts for each in made.values()), until)
 
     def _shard(self, at: ShardIndexFile, url: str, digest: bytes, by_index: ByIndex, epoch: Hashable) -> _Shard:
         key = (digest, at.channel.url + "/" + at.subdir, epoch)
         with self._lock:
             known = self._shards.get(key)
-        if known is not None:
+        if known is not None and time.monotonic() < known.until:
             return known
+        began = time.monotonic()
         data = self._fetched(url, digest)
         screened = self.screens.put(
             by_index,
@@ -179,7 +183,8 @@ class ShardFiles:
         new: bytes | None = None
         if left.kept or left.data is data:
             new = digest if left.data is data else bytes.fromhex(self.shelf.put(left.data))
-        made = _Shard(url, digest, new, replace(screened, filtered=replace(left, data=b"")))
+        until = time.monotonic() + self.screens.lasting(time.monotonic() - began)
+        made = _Shard(url, digest, new, replace(screened, filtered=replace(left, data=b"")), until)
         with self._lock:
             for known_by in (self._shards, self._by_digest):
                 if len(known_by) > _KNOWN:
@@ -196,3 +201,8 @@ class ShardFiles:
         if found != digest:
             raise Malformed(Finding.of(Code.NET_UNAVAILABLE, url, expected=digest.hex(), found=found.hex()))
         return data
+
+
+def _is_over(made: Future[_Index]) -> bool:
+    """Whether an index was made, and is to be made anew."""
+    return made.done() and made.exception() is None and time.monotonic() > made.result().until
