@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from condattest.model.channel import Channel
-from condattest.operations import publish
+from condattest.operations import publish, publish_plan
 from condattest.operations.admission import Terms
 from condattest.policy import rules
 from condattest.transport.directory import Directory
@@ -33,7 +33,8 @@ def _made(tmp_path_factory):
         signed(package)
     terms = Terms(trust=trust(), policy=rules.for_repository(REPOSITORY), channel=HOME)
     store = Directory(root)
-    outcomes, _ = publish.publish(publish.plan(list(map(str, attested)), store, terms), store, terms)
+    plans = publish_plan.plan(list(map(str, attested)), store, terms)
+    outcomes, _ = publish.publish(plans, store, terms)
     assert [each.problem for each in outcomes] == [None, None]
     assert {package.name for package in (*attested, newer)} == {OLD, NEW, LETTERS}
     return root
