@@ -174,6 +174,15 @@ def test_it_stays_within_its_size(server, tmp_path):
     assert len(cached("https://conda.example/large", MIB)) == 60_000
 
 
+def test_entries_without_a_body_are_bounded_too(server, tmp_path):
+    """A server that knows none of a million names."""
+    cached = Cached(server, tmp_path / "cache", limit=50_000)
+    for number in range(200):
+        with pytest.raises(NotFound):
+            cached(f"https://conda.example/{number}", MIB)
+    assert len(list((tmp_path / "cache").iterdir())) <= 50
+
+
 def test_a_folder_that_cannot_be_written_costs_the_cache_alone(server, tmp_path):
     (tmp_path / "cache").write_text("a file")
     cached = Cached(server, tmp_path / "cache")

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 LIMIT: Final = 2 * 1024**3
 """Bytes that a cache keeps, unless told."""
 _HEADER: Final = 4096
+_LEAST: Final = 1024
+"""Bytes that an entry counts for at the least, so that small ones are bounded in number, too."""
 _DIGEST: Final = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 
 
@@ -159,7 +161,7 @@ class Cached:
         with contextlib.suppress(OSError, LocalFailure):
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             files.write_new(path, line + body, replace=True, mode=0o600)
-            self._make_room(len(line) + len(body))
+            self._make_room(max(len(line) + len(body), _LEAST))
 
     def _make_room(self, more: int) -> None:
         with self._lock:
@@ -170,7 +172,7 @@ class Cached:
             for entry in os.scandir(self._folder):
                 with contextlib.suppress(OSError):
                     state = entry.stat(follow_symlinks=False)
-                    found.append((state.st_mtime, state.st_size, entry.path))
+                    found.append((state.st_mtime, max(state.st_size, _LEAST), entry.path))
             self._written = sum(size for _, size, _ in found)
             # Some more than needed, so that it is not done at every entry.
             for _, size, name in sorted(found):
