@@ -6,7 +6,16 @@ from typing import Any
 import click
 
 from condattest.cli import exits, observe
-from condattest.cli.generations import FILE, Opened, make, making_options, reading_options, source_of, time_of
+from condattest.cli.generations import (
+    FILE,
+    Opened,
+    inputs_of,
+    make,
+    making_options,
+    reading_options,
+    source_of,
+    time_of,
+)
 from condattest.cli.session import Session
 from condattest.cli.settings import Group, Settings, pass_settings
 from condattest.errors import Misuse
@@ -37,6 +46,11 @@ def command() -> None:
 @click.option("--channel", metavar="URL", required=True, help="The channel's canonical URL, which statements name.")
 @click.option("--source", metavar="URI@COMMIT", help="Where the instructions come from.")
 @click.option("--trust-as-built", is_flag=True, help="Believe the index where no archive proves a record as built.")
+@click.option(
+    "--allow-unattributed",
+    is_flag=True,
+    help="Sign what the instructions give though STORE serves something else; the statement lists where.",
+)
 @making_options
 @pass_settings
 def attest(
@@ -47,13 +61,15 @@ def attest(
     channel: str,
     source: str | None,
     trust_as_built: bool,
+    allow_unattributed: bool,
     **how: Any,
 ) -> int:
     """Sign a generation of a subdir's patches, if they changed anything.
 
     Reads records as built, instructions and the served index of a store; refuses to sign where the replay does not give
     what is served. Run it on a staging copy, after the indexer and before publishing. --repository and its kin say who
-    signed the generation before.
+    signed the generation before. A patch package may have attestations beside it (PKG.sigs, PKG.sigstore.json): they
+    are verified, and recorded. Where the policy has a threshold, condattest patch cosign adds the other signers.
     """
     from condattest.transport.origin import StoreOrigin
     from condattest.transport.store import open_store
@@ -61,7 +77,7 @@ def attest(
     store = open_store(place)
     return make(
         Session(settings), "patch-attest", store, StoreOrigin(store), subdir, channel, "author", how,
-        trust_as_built=trust_as_built, source=source_of(source),
+        trust_as_built=trust_as_built, source=source_of(source), allow_unattributed=allow_unattributed,
     )  # fmt: skip
 
 
@@ -147,12 +163,12 @@ def verify(settings: Settings, /, instructions: Path | None, **where: Any) -> in
 
     Finds changes that no generation explains, patches that were taken away, and keys that the policy does not allow.
     """
-    from condattest.operations import patch_inputs, patch_verify
+    from condattest.operations import patch_verify
     from condattest.reports import documents, patches
 
     session = Session(settings)
     with Opened(session, where) as (origin, chain):
-        inputs = patch_inputs.read(origin, chain.subdir, instructions)
+        inputs = inputs_of(session, origin, chain, instructions)
         checked = patch_verify.verify(chain, inputs, keys=chain.authority.keys)
     code = exits.of_findings(list(checked.findings))
     session.render(
