@@ -14,6 +14,7 @@ from condattest.model.finding import Code, Finding
 from condattest.operations import patch_log, patch_verify
 from condattest.operations.patch_attest import Made
 from condattest.operations.patch_blame import Line, Touch
+from condattest.operations.patch_cosign import Cosigned
 from condattest.operations.patch_log import Step
 from condattest.reports import patches
 from tests.patched_channel import FILE, NAME, TEAMS, fix
@@ -97,6 +98,22 @@ class TestMade:
         made = Made(newest, new=new, unattributed=Unattributed(1, (Difference("packages", "x-1-0.tar.bz2", ("a",)),)))
         text = shown(patches.show_made, [made])
         assert "1 difference to what is served:\n    packages/x-1-0.tar.bz2 (a)\n" in text
+
+
+class TestCosigned:
+    def test_it_says_who_signed_now(self, newest):
+        text = shown(patches.show_cosigned, [Cosigned(newest, new=True, wanted=1)])
+        assert text.startswith(f"noarch: generation 3 cosigned: https://github.com/{TEAMS[2]}")
+        assert text.count("\n") == 1
+        text = shown(patches.show_cosigned, [Cosigned(hostile(newest), new=False, wanted=3)])
+        assert "signed by this signer already" in text
+        assert "1 of 3 signers" in text
+
+    def test_the_document(self, newest):
+        told = patches.cosigned([Cosigned(newest, new=True, wanted=2)])
+        assert told["totals"] == {"subdirs": 1, "new": 1}
+        assert (told["results"][0]["new"], told["results"][0]["signers"]) == (True, {"found": 1, "wanted": 2})
+        assert told["results"][0]["payloadSha256"] == newest.payload
 
 
 class TestSteps:

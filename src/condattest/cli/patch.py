@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from condattest.cli import exits, observe
+from condattest.cli import cosign, exits, observe
 from condattest.cli.generations import (
     FILE,
     Opened,
@@ -178,4 +178,5 @@ def verify(settings: Settings, /, instructions: Path | None, **where: Any) -> in
     return code
 
 
+command.add_command(cosign.command)
 command.add_command(observe.command)

@@ -18,6 +18,7 @@ from condattest.model.artifact import PackageFile
 from condattest.operations.patch_attest import Made
 from condattest.operations.patch_blame import Blame, Line, Touch
 from condattest.operations.patch_chain import Generation
+from condattest.operations.patch_cosign import Cosigned
 from condattest.operations.patch_log import Step
 from condattest.operations.patch_verify import Checked
 from condattest.reports import documents, terminal
@@ -79,6 +80,28 @@ def show_made(console: Console, values: Sequence[Made]) -> None:
             )
         )
         statements.show_unattributed(console, each.unattributed)
+        _show_missing(console, each.generation, each.wanted)
+
+
+def cosigned(values: Sequence[Cosigned]) -> dict[str, Any]:
+    """What `patch cosign` did, for each subdir."""
+    results = [
+        {
+            "new": each.new,
+            "signers": {"found": len(each.generation.evidence), "wanted": each.wanted},
+            **generation(each.generation),
+        }
+        for each in values
+    ]
+    return {"totals": {"subdirs": len(values), "new": sum(each.new for each in values)}, "results": results}
+
+
+def show_cosigned(console: Console, values: Sequence[Cosigned]) -> None:
+    """Print what `patch cosign` did."""
+    for each in values:
+        said = each.generation.said
+        outcome = "cosigned" if each.new else "was signed by this signer already"
+        console.print(Text(f"{said.subdir}: generation {said.generation} {outcome}: {_signers(each.generation)}"))
         _show_missing(console, each.generation, each.wanted)
 
 
