@@ -309,18 +309,19 @@ class TestRacing:
         data = store.read("noarch/patches/4.sigs", sidecar.MAX_SIDECAR).data
         assert len(sidecar.parse(data, where="sigs").elements) == 3
 
-    def test_killed_at_every_step_it_is_as_before_or_done(self, signed, tmp_path):
-        arguments = (trust().json, self.bundle(signed, TWO))
-        before, step, seen = elements(signed), 0, set()
+    def test_killed_at_every_step_it_is_as_before_or_done(self, world, tmp_path):
+        world.attest(ONE)
+        arguments = (trust().json, self.bundle(world, TWO))
+        before, step, seen = elements(world, 1), 0, set()
         while True:
             step += 1
-            copy = World(Path(shutil.copytree(signed.root, tmp_path / "killed" / str(step))), now=signed.now)
+            copy = World(Path(shutil.copytree(world.root, tmp_path / "killed" / str(step))), now=world.now)
             if not publishers.run_killed(step, str(copy.root), cosign_all, str(copy.root), *arguments):
                 break
-            assert elements(copy)[:1] == before
-            seen.add(len(elements(copy)))
+            assert elements(copy, 1)[:1] == before
+            seen.add(len(elements(copy, 1)))
             cosign_all(str(copy.root), *arguments)
-            assert len(elements(copy)) == 2
+            assert len(elements(copy, 1)) == 2
             shutil.rmtree(copy.root)
         assert step > 4, "the steps were not counted"
         assert seen == {1, 2}
