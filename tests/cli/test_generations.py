@@ -6,7 +6,7 @@ import pytest
 
 from condattest.cli import generations
 from condattest.errors import Misuse
-from condattest.formats.patch_statement import Source
+from condattest.formats.patch_descriptors import Source
 from condattest.transport.origin import HttpOrigin, StoreOrigin
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

@@ -1,5 +1,6 @@
 """`condattest patch` as an author and a reader run it: options, exit codes, documents, and what is said."""
 
+import hashlib
 import json
 import shutil
 from datetime import timedelta
@@ -10,8 +11,8 @@ from condattest.sandbox import github
 from condattest.transport.store import open_store
 from tests import channels
 from tests.operations.test_publish import files
-from tests.patched_channel import CHANGES, CHANNEL, NAME, START, TEAMS, fix, trust
-from tests.rehearsal import REPOSITORY, a_package
+from tests.patched_channel import CHANGES, CHANNEL, NAME, START, TEAMS, a_patch_package, fix, trust
+from tests.rehearsal import REPOSITORY, a_package, signed
 
 SUBDIR = ("--subdir", "noarch")
 OURS = (*SUBDIR, "--channel", CHANNEL.url)
@@ -93,7 +94,11 @@ class TestAttest:
         assert document["totals"] == {"subdirs": 1, "new": 1}
         assert (result["new"], result["changed"], result["asBuilt"]) == (True, [f"packages.conda/{NAME}"], "archive")
         assert result["engine"] == {"name": "conda-index", "version": "0.13.0"}
-        assert result["source"] == {"uri": f"git+https://github.com/{REPOSITORY}", "commit": COMMIT}
+        assert (result["source"]["uri"], result["source"]["commit"], result["source"]["statedBy"]) == (
+            f"git+https://github.com/{REPOSITORY}",
+            COMMIT,
+            "author",
+        )
         assert (result["role"], result["channel"], result["subdir"]) == ("author", CHANNEL.url, "noarch")
         assert result["evidence"][0]["signer"]["identity"].startswith(f"https://github.com/{REPOSITORY}")
         assert sorted(result["written"]) == sorted(path.name for path in world.patches("") if path.name[0] != ".")
@@ -101,16 +106,15 @@ class TestAttest:
         assert remembered == {"generation": 1, "payload": result["payloadSha256"]}
 
     def test_the_package_of_a_deployment_has_the_instructions(self, author, world, tmp_path):
-        import io
-        import tarfile
-
-        data = (world.root / "noarch" / "patch_instructions.json").read_bytes()
-        with tarfile.open(tmp_path / "patches-1-0.tar.bz2", "w:bz2") as archive:
-            member = tarfile.TarInfo("noarch/patch_instructions.json")
-            member.size = len(data)
-            archive.addfile(member, io.BytesIO(data))
-        (world.root / "noarch" / "patch_instructions.json").unlink()
-        assert author("--instructions", tmp_path / "patches-1-0.tar.bz2").code == 0
+        instructions = world.root / "noarch" / "patch_instructions.json"
+        package = a_patch_package(tmp_path / "built", {"noarch": json.loads(instructions.read_bytes())})
+        instructions.unlink()
+        ran = author("--instructions", package, "--json")
+        assert ran.code == 0, ran.err
+        [result] = ran.json["results"]
+        digest = hashlib.sha256(package.read_bytes()).hexdigest()
+        assert result["inputs"][-1] == {"name": package.name, "sha256": digest, "signers": []}
+        assert result["source"] is None
         assert "PATCH-REPLAY" in author().err
 
     def test_a_generation_that_is_voided_is_followed_by_one_that_says_its_changes_anew(self, author, world):
@@ -137,6 +141,43 @@ class TestAttest:
         for wrong in ("numbers", "nowhere-1.0-0.conda"):
             ran = author("--replaced", wrong)
             assert (ran.code, "--replaced" in ran.err) == (2, True)
+
+    def test_a_package_is_the_source_unless_another_is_given(self, author, world, tmp_path):
+        given = json.loads((world.root / "noarch" / "patch_instructions.json").read_bytes())
+        extra = {"sha": COMMIT, "remote_url": "https://github.com/example/patches", "flow_run_id": "github_1"}
+        package = a_patch_package(tmp_path / "built", {"noarch": given}, extra=extra)
+        ran = author("--instructions", package, "--json")
+        assert ran.json["results"][0]["source"] == {
+            "uri": "git+https://github.com/example/patches",
+            "commit": COMMIT,
+            "statedBy": "package",
+            "flowRunId": "github_1",
+        }
+        shutil.rmtree(world.root / "noarch" / "patches")
+        ran = author(
+            "--instructions", package, "--json", "--source", f"git+https://github.com/example/patches@{COMMIT}"
+        )
+        assert "PATCH-SOURCE" not in ran.err
+        shutil.rmtree(world.root / "noarch" / "patches")
+        ran = author("--instructions", package, "--json", "--source", f"git+https://x.example/other@{COMMIT}")
+        assert "PATCH-SOURCE" in ran.err
+        source = ran.json["results"][0]["source"]
+        assert (source["uri"], source["statedBy"]) == ("git+https://x.example/other", "author")
+
+    def test_who_attested_the_package_is_recorded_and_who_forged_it_refused(self, author, sigstore, world, tmp_path):
+        given = json.loads((world.root / "noarch" / "patch_instructions.json").read_bytes())
+        package = a_patch_package(tmp_path / "built", {"noarch": given})
+        signed(package)
+        ran = author("--instructions", package)
+        assert (ran.code, world.patches("")) == (1, [])
+        assert "CRYPTO" in ran.err
+        assert "do not attest from this package" in ran.err
+        signed(package, by=sigstore.sandbox)
+        ran = author("--instructions", package, "--json")
+        assert ran.code == 0, ran.err
+        recorded = ran.json["results"][0]["inputs"][-1]
+        assert recorded["name"] == f"{package.name}.sigstore.json"
+        assert recorded["signers"][0]["identity"].startswith(f"https://github.com/{REPOSITORY}/")
 
     def test_a_heartbeat_that_is_not_due(self, author):
         author()
@@ -165,6 +206,23 @@ class TestAttest:
         assert ran.json["error"]["kind"] == "Malformed"
         assert ran.json["error"]["message"].startswith("PATCH-REPLAY")
         assert world.patches("") == []
+
+    def test_what_is_served_otherwise_is_signed_if_the_option_says_so(self, author, run, sigstore, world):
+        world.edit("repodata.json", lambda document: document["packages.conda"][NAME].update(depends=[]))
+        assert author(env={"CONDATTEST_ALLOW_UNATTRIBUTED": "1"}).code == 1
+        ran = author("--allow-unattributed")
+        assert ran.code == 0, ran.err
+        assert "PATCH-ALLOWED" in ran.err
+        listed = f"  1 difference to what is served:\n    packages.conda/{NAME} (depends)\n"
+        assert listed in ran.out
+        log = (
+            "patch", "log", world.root, *OURS, "--repository", REPOSITORY, "--trust-config", sigstore.config,
+        )  # fmt: skip
+        assert listed in run(*log).out
+        [result] = run(*log, "--json").json["results"]
+        first = [{"section": "packages.conda", "file": NAME, "keys": ["depends"]}]
+        assert result["generation"]["unattributed"] == {"count": 1, "first": first}
+        assert "PATCH-ALLOWED" in author("--allow-unattributed").err
 
     @pytest.mark.parametrize(
         ("arguments", "message"),

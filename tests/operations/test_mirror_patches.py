@@ -5,6 +5,7 @@ import json
 import pytest
 
 from condattest.errors import Malformed
+from condattest.formats import sidecar
 from condattest.model.finding import Code
 from condattest.operations import patch_log
 from condattest.operations.mirror_patches import copy_patches
@@ -38,6 +39,26 @@ def test_again_it_copies_nothing_and_later_only_what_is_new(copied):
     # A shard, a delta, a map, a log, a bundle, and the head.
     assert copy_patches(origin, store, "noarch") == 6
     assert json.loads((mirror / "noarch" / "patches" / "head.json").read_bytes()) == {"generation": 4}
+
+
+def test_a_signer_who_came_later_is_copied_too_and_a_fork_is_not(copied):
+    history, store, mirror = copied
+    origin = StoreOrigin(Directory(history.root))
+    sigs, there = (root / "noarch" / "patches" / "3.sigs" for root in (history.root, mirror))
+    payload = history.chain().newest().evidence[0].payload
+    [first] = sidecar.parse(sigs.read_bytes(), where="sigs").elements
+    sigs.write_bytes(sidecar.dump([first, history.sign(payload, TEAMS[0]).strip()]))
+    assert copy_patches(origin, store, "noarch") == 1
+    assert there.read_bytes() == sigs.read_bytes()
+    assert len(World(mirror).chain(threshold=2).newest().evidence) == 2
+    # One that the source has lost stays.
+    sigs.write_bytes(sidecar.dump([first]))
+    assert copy_patches(origin, store, "noarch") == 0
+    fork = payload.replace(b'"0.13.0"', b'"0.13.1"')
+    sigs.write_bytes(sidecar.dump([history.sign(fork, TEAMS[0]).strip()]))
+    before = there.read_bytes()
+    assert copy_patches(origin, store, "noarch") == 0
+    assert there.read_bytes() == before
 
 
 def test_a_source_that_went_back_does_not_take_the_mirror_s_head_with_it(copied):

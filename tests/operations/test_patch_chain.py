@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from condattest.formats import patch_files, patch_statement, sidecar, statement
+from condattest.formats.patch_descriptors import Input
 from condattest.formats.patch_files import Change, Value
 from condattest.model.channel import Channel
 from condattest.model.finding import Code
@@ -33,6 +34,18 @@ class TestGenerations:
         newest = history.chain().newest()
         assert (newest.said.generation, newest.time.at.date().isoformat()) == (3, "2026-03-03")
         assert newest.evidence[0].signer.claims.source_repository_uri == f"https://github.com/{TEAMS[2]}"
+
+    def test_where_one_signer_is_enough_it_is_the_same_chain(self, history):
+        """And what one signer vouches for is never remembered as what two do."""
+        chain = history.chain(threshold=2)
+        assert chain.with_one_signer().newest().said.generation == 3
+        refused(chain.newest, Code.MISSING_THRESHOLD)
+        assert chain.authority.wanted == 2
+
+    def test_the_roots_that_count_are_its_authority_s(self, history):
+        other = TrustRoot.from_json(Sandbox().trusted_root_json().encode(), name="other")
+        chain = replace(history.chain(), roots=[other, trust()])
+        assert [root.sha256 for root in chain.own_roots] == [trust().sha256]
 
     def test_without_a_head_there_is_none(self, world):
         assert world.chain().newest() is None
@@ -111,7 +124,7 @@ class TestGenerations:
 
     def test_a_payload_above_the_cap(self, history):
         said = history.chain().newest().said
-        inputs = tuple((f"{number}" * 1000, said.map) for number in range(64))
+        inputs = tuple(Input(f"{number}" * 1000, said.map) for number in range(64))
         sigs(history, 3).write_bytes(signed(history, replace(said, inputs=inputs), TEAMS[2]))
         refused(history.chain().newest, Code.PATCH_STATEMENT)
 

@@ -1,7 +1,7 @@
 """What the verbs of `condattest patch` share: where generations are, who may sign them, and what options mean.
 
-Owns `reading_options` with `Opened`, `making_options` with `make`, `chain_of`, `origin_of`, `signer_of`, and readers of
-single options.
+Owns `reading_options` with `Opened`, `signing_options`, `making_options` with `make`, `chain_of`, `origin_of`,
+`inputs_of`, `signer_of`, and readers of single options.
 """
 
 import os
@@ -18,11 +18,13 @@ from condattest.cli.session import Session
 from condattest.errors import CondattestError, Misuse
 from condattest.model.artifact import PackageFile, Sha256
 from condattest.model.channel import Channel, canonical
-from condattest.model.finding import Finding
+from condattest.model.finding import Code, Finding
 
 if TYPE_CHECKING:
-    from condattest.formats.patch_statement import Role, Source
+    from condattest.formats.patch_descriptors import Source
+    from condattest.formats.patch_statement import Role
     from condattest.operations.patch_chain import Chain
+    from condattest.operations.patch_inputs import Inputs
     from condattest.patches.engines import Engine
     from condattest.transport.on_demand import OnDemand
     from condattest.transport.origin import Origin
@@ -50,21 +52,31 @@ def reading_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-def making_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add what every verb that makes generations takes; `make` reads it."""
+def signing_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add what every verb that signs generations takes."""
     options: list[Callable[[Callable[..., Any]], Callable[..., Any]]] = [
         click.option("--instructions", type=FILE, help="A patch package with the instructions, not the channel's."),
-        click.option("--engine", type=click.Choice(["conda-index", "rattler-index"]), default="conda-index",
-                     show_default=True, help="The indexer that applied the instructions."),
-        click.option("--engine-version", metavar="TEXT", help="Its version, as the statement shall name it."),
         click.option("--state", type=FILE, help="A file that keeps the newest generation, outside STORE."),
-        click.option("--refresh-after", metavar="DURATION", help="Sign again, even if nothing changed, after 7d, say."),
         click.option("--identity-token-file", type=FILE, envvar="CONDATTEST_IDENTITY_TOKEN_FILE",
                      help="A file with the OIDC identity token; - is stdin."),
         click.option("--void", metavar="PAYLOAD", multiple=True,
                      help="The payload of a generation that is revoked, beside those of the policy; may be repeated."),
         requirement_options,
-        click.option("--any-signer", is_flag=True, help="Take any authentic signer of the generation before."),
+        click.option("--any-signer", is_flag=True, help="Take any authentic signer of the generations that are there."),
+    ]  # fmt: skip
+    for decorate in reversed(options):
+        function = decorate(function)
+    return function
+
+
+def making_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add what every verb that makes generations takes; `make` reads it."""
+    options: list[Callable[[Callable[..., Any]], Callable[..., Any]]] = [
+        click.option("--engine", type=click.Choice(["conda-index", "rattler-index"]), default="conda-index",
+                     show_default=True, help="The indexer that applied the instructions."),
+        click.option("--engine-version", metavar="TEXT", help="Its version, as the statement shall name it."),
+        click.option("--refresh-after", metavar="DURATION", help="Sign again, even if nothing changed, after 7d, say."),
+        signing_options,
     ]  # fmt: skip
     for decorate in reversed(options):
         function = decorate(function)
@@ -84,10 +96,11 @@ def make(
     trust_as_built: bool,
     source: "Source | None" = None,
     replaced: frozenset[PackageFile] | None = None,
+    allow_unattributed: bool = False,
 ) -> int:
     """Make the next generation in a store, from what a channel has, and render it; `how` is of `making_options`."""
     from condattest.cli import exits
-    from condattest.operations import patch_attest, patch_inputs
+    from condattest.operations import patch_attest, patch_package
     from condattest.reports import documents, patches
     from condattest.transport.origin import StoreOrigin
 
@@ -96,11 +109,13 @@ def make(
     instructions, token_file, state = who.pop("instructions"), who.pop("identity_token_file"), who.pop("state")
     engine, engine_version = engine_of(who.pop("engine")), who.pop("engine_version")
     refresh_after, any_signer = duration_of(who.pop("refresh_after")), who.pop("any_signer")
-    void = payloads_of(who.pop("void"))
-    chain = chain_of(session, StoreOrigin(store), subdir, channel, role, who, any_signer=any_signer)
-    chain.void |= void
-    with session.progress("reading", None, "files"):
-        inputs = patch_inputs.read(origin, subdir, instructions)
+    void = who.pop("void")
+    chain = chain_of(session, StoreOrigin(store), subdir, channel, role, who, any_signer=any_signer, void=void)
+    inputs = inputs_of(session, origin, chain, instructions)
+    if source is not None and inputs.source is not None and not patch_package.same_source(source, inputs.source):
+        found = f"{inputs.source.uri}@{inputs.source.commit}"
+        expected = f"{source.uri}@{source.commit}"
+        session.note(Finding.of(Code.PATCH_SOURCE, instructions or "", expected=expected, found=found))
     order = patch_attest.Order(
         store=store,
         chain=chain,
@@ -108,18 +123,31 @@ def make(
         inputs=inputs,
         engine=engine,
         engine_version=engine_version or "unknown",
-        source=source,
+        source=source or inputs.source,
         state=state,
         trust_as_built=trust_as_built,
         refresh_after=refresh_after,
         replaced=replaced,
+        allow_unattributed=allow_unattributed,
     )
     made = patch_attest.attest(order, signer_of(session, token_file), now=session.now)
+    if made.unattributed is not None:
+        where = f"{origin.name}/{subdir}/repodata.json"
+        session.note(Finding.of(Code.PATCH_ALLOWED, where, records=made.unattributed.count))
     session.render(
         documents.document(verb, exits.Exit.ACCEPTED, **patches.made([made])),
         lambda console: patches.show_made(console, [made]),
     )
     return exits.Exit.ACCEPTED
+
+
+def inputs_of(session: Session, origin: "Origin", chain: "Chain", package: Path | None) -> "Inputs":
+    """What a run of the patch pipeline worked on; with a patch package, what it carries and who attested it."""
+    from condattest.operations import patch_inputs, patch_package
+
+    with session.progress("reading", None, "files"):
+        carried = None if package is None else patch_package.read(package, chain.subdir, chain.own_roots)
+        return patch_inputs.read(origin, chain.subdir, carried)
 
 
 class Opened:
@@ -165,12 +193,20 @@ def origin_of(place: str, fetcher: "OnDemand") -> "Origin":
 
 
 def chain_of(
-    session: Session, origin: "Origin", subdir: str, channel: str, role: Any, who: dict[str, Any], *, any_signer: bool
+    session: Session,
+    origin: "Origin",
+    subdir: str,
+    channel: str,
+    role: Any,
+    who: dict[str, Any],
+    *,
+    any_signer: bool,
+    void: Sequence[str] = (),
 ) -> "Chain":
-    """The generations of a subdir, under whom the options require.
+    """The generations of a subdir, under whom the options require; `void` is of `signing_options`.
 
     Raises:
-        Misuse: The channel is no URL, the subdir is none, or nobody is required.
+        Misuse: The channel is no URL, the subdir is none, what is voided is no digest, or nobody is required.
         PolicyInvalid: The policy file is not valid.
     """
     from condattest.operations.patch_chain import Chain
@@ -193,8 +229,9 @@ def chain_of(
         raise Misuse(
             sentence(allowed), hint="add a [[patch]] for the channel and the role, or name who must have signed"
         )
-    void = frozenset[Sha256]() if terms.policy is None else terms.policy.revoked.patch
-    return Chain(origin, url, subdir, role, allowed, [terms.trust, *terms.roots.values()], void)
+    revoked = frozenset[Sha256]() if terms.policy is None else terms.policy.revoked.patch
+    roots = [terms.trust, *terms.roots.values()]
+    return Chain(origin, url, subdir, role, allowed, roots, payloads_of(void) | revoked)
 
 
 def engine_of(name: str) -> "Engine":
@@ -213,7 +250,7 @@ def source_of(text: str | None) -> "Source | None":
     Raises:
         Misuse: It is not URI@COMMIT.
     """
-    from condattest.formats.patch_statement import Source
+    from condattest.formats.patch_descriptors import Source
 
     if text is None:
         return None

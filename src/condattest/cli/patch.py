@@ -5,10 +5,11 @@ from typing import Any
 
 import click
 
-from condattest.cli import exits, observe
+from condattest.cli import cosign, exits, observe
 from condattest.cli.generations import (
     FILE,
     Opened,
+    inputs_of,
     make,
     making_options,
     reading_options,
@@ -47,6 +48,11 @@ def command() -> None:
 @click.option("--source", metavar="URI@COMMIT", help="Where the instructions come from.")
 @click.option("--trust-as-built", is_flag=True, help="Believe the index where no archive proves a record as built.")
 @click.option("--replaced", metavar="FILE", multiple=True, help="A package file that was replaced; may be repeated.")
+@click.option(
+    "--allow-unattributed",
+    is_flag=True,
+    help="Sign what the instructions give though STORE serves something else; the statement lists where.",
+)
 @making_options
 @pass_settings
 def attest(
@@ -58,6 +64,7 @@ def attest(
     source: str | None,
     trust_as_built: bool,
     replaced: tuple[str, ...],
+    allow_unattributed: bool,
     **how: Any,
 ) -> int:
     """Sign a generation of a subdir's patches, if they changed anything.
@@ -65,7 +72,9 @@ def attest(
     Reads records as built, instructions and the served index of a store; refuses to sign where the replay does not give
     what is served. Run it on a staging copy, after the indexer and before publishing. --repository and its kin say who
     signed the generation before. What revoked generations changed last (--void, or [revoked] of the policy) is told
-    anew; a listed package with another archive is refused unless --replaced names it.
+    anew; a listed package with another archive is refused unless --replaced names it. A patch package may have
+    attestations beside it (PKG.sigs, PKG.sigstore.json): they are verified, and recorded. Where the policy has a
+    threshold, condattest patch cosign adds the other signers.
     """
     from condattest.transport.origin import StoreOrigin
     from condattest.transport.store import open_store
@@ -74,6 +83,7 @@ def attest(
     return make(
         Session(settings), "patch-attest", store, StoreOrigin(store), subdir, channel, "author", how,
         trust_as_built=trust_as_built, source=source_of(source), replaced=replaced_of(replaced),
+        allow_unattributed=allow_unattributed,
     )  # fmt: skip
 
 
@@ -159,12 +169,12 @@ def verify(settings: Settings, /, instructions: Path | None, **where: Any) -> in
 
     Finds changes that no generation explains, patches that were taken away, and keys that the policy does not allow.
     """
-    from condattest.operations import patch_inputs, patch_verify
+    from condattest.operations import patch_verify
     from condattest.reports import documents, patches
 
     session = Session(settings)
     with Opened(session, where) as (origin, chain):
-        inputs = patch_inputs.read(origin, chain.subdir, instructions)
+        inputs = inputs_of(session, origin, chain, instructions)
         checked = patch_verify.verify(chain, inputs, keys=chain.authority.keys)
     code = exits.of_findings(list(checked.findings))
     session.render(
@@ -174,4 +184,5 @@ def verify(settings: Settings, /, instructions: Path | None, **where: Any) -> in
     return code
 
 
+command.add_command(cosign.command)
 command.add_command(observe.command)

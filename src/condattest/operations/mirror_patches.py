@@ -7,6 +7,8 @@ a mirror that left some out would only make the others useless. What a bundle na
 
 import hashlib
 
+import stamina
+
 from condattest.errors import Malformed, NotFound
 from condattest.formats import patch_files, patch_statement, sidecar, statement
 from condattest.formats.bundle import Bundle
@@ -14,6 +16,7 @@ from condattest.formats.patch_statement import PatchStatement
 from condattest.model.artifact import Sha256
 from condattest.model.finding import Code, Finding
 from condattest.operations.patch_head import point
+from condattest.operations.sidecars import SCHEDULE
 from condattest.transport.origin import Origin
 from condattest.transport.store import Store
 
@@ -39,7 +42,7 @@ def copy_patches(origin: Origin, store: Store, subdir: str) -> int:
     copying.map(said[newest])
     copying.named(f"{said[newest].log}.log", said[newest].log, patch_files.MAX_LOG)
     for number, data in bundles.items():
-        copying.copied += store.create(copying.path(f"{number}.sigs"), data)
+        copying.sigs(number, data)
     copying.copied += point(store, copying.path("head.json"), newest)
     return copying.copied
 
@@ -62,6 +65,24 @@ class _Copying:
 
     def where(self, name: str) -> str:
         return f"{self._origin.name}/{self.path(name)}"
+
+    def sigs(self, number: int, data: bytes) -> None:
+        """Copy the bundles of a generation; those of signers who came later are appended to what is there."""
+        path = self.path(f"{number}.sigs")
+        for attempt in stamina.retry_context(**SCHEDULE):
+            with attempt:
+                if self._store.create(path, data):
+                    self.copied += 1
+                    return
+                stored = self._store.read(path, sidecar.MAX_SIDECAR)
+                there = sidecar.parse(stored.data, where=f"{self._store.name}/{path}")
+                ours = sidecar.parse(data, where=self.where(f"{number}.sigs"))
+                # Another payload is a fork, which readers of the destination find; nothing is put beside it.
+                same = {each.payload for each in there.bundles} == {each.payload for each in ours.bundles}
+                joined = sidecar.joined({there.sha256: there}, there.sha256, ours.elements) if same else stored.data
+                if joined != stored.data:
+                    self._store.replace(path, joined, stored.version)
+                    self.copied += 1
 
     def delta(self, said: PatchStatement) -> None:
         self._with_shards(f"{said.delta}.delta.json.zst", said.delta)

@@ -7,7 +7,6 @@ last. Refuses an index whose sections are no objects of records, or whose `remov
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -15,10 +14,11 @@ import msgspec
 from condattest.errors import Malformed, Misuse, NotFound
 from condattest.formats import compression, patch_instructions, repodata
 from condattest.formats.index_changes import SECTIONS, V3_SECTIONS
+from condattest.formats.patch_descriptors import Input, Source
 from condattest.formats.patch_instructions import Instructions
-from condattest.model.artifact import PackageFile, Sha256
+from condattest.model.artifact import Sha256
 from condattest.model.finding import Code, Finding
-from condattest.transport import files
+from condattest.operations.patch_package import PatchPackage
 from condattest.transport.origin import Origin
 
 MAX_INSTRUCTIONS: Final = 512 * 1024 * 1024
@@ -33,16 +33,18 @@ class Inputs:
         as_built: `repodata_from_packages.json`.
         instructions: The instructions; None where there are none.
         served: `repodata.json`.
-        digests: By path, the digest of each file.
+        digests: Each file, with its digest.
+        source: Where a patch package says that the instructions come from; None if there is none that does.
     """
 
     as_built: Mapping[str, Any]
     instructions: Instructions | None
     served: Mapping[str, Any]
-    digests: tuple[tuple[str, Sha256], ...]
+    digests: tuple[Input, ...]
+    source: Source | None = None
 
 
-def read(origin: Origin, subdir: str, package: Path | None = None) -> Inputs:
+def read(origin: Origin, subdir: str, package: PatchPackage | None = None) -> Inputs:
     """Read what one run of the patch pipeline worked on.
 
     Args:
@@ -51,25 +53,26 @@ def read(origin: Origin, subdir: str, package: Path | None = None) -> Inputs:
         package: A patch package to take the instructions from, instead of the channel.
 
     Raises:
-        Misuse: The channel has no `repodata_from_packages.json`, or the package nothing for the subdir.
+        Misuse: The channel has no `repodata_from_packages.json`.
         Malformed: A file is not what it should be.
         Unavailable, LocalFailure: A file could not be read.
     """
-    digests: list[tuple[str, Sha256]] = []
+    digests: list[Input] = []
     as_built = _index(origin, f"{subdir}/repodata_from_packages.json", digests)
     served = _index(origin, f"{subdir}/repodata.json", digests, as_built)
     path = f"{subdir}/patch_instructions.json"
-    data = _from_package(package, subdir) if package is not None else _optional(origin, path)
+    data = package.instructions if package is not None else _optional(origin, path)
     if data is None:
         return Inputs(as_built, None, served, tuple(digests))
-    digests.append((path, _sha256(data)))
-    instructions = patch_instructions.parse(data, where=f"{origin.name}/{path}", limit=MAX_INSTRUCTIONS)
-    return Inputs(as_built, instructions, served, tuple(digests))
+    digests.append(Input(path, _sha256(data)))
+    where = f"{origin.name}/{path}" if package is None else f"{package.path}: {path}"
+    instructions = patch_instructions.parse(data, where=where, limit=MAX_INSTRUCTIONS)
+    if package is None:
+        return Inputs(as_built, instructions, served, tuple(digests))
+    return Inputs(as_built, instructions, served, (*digests, *package.inputs), package.source)
 
 
-def _index(
-    origin: Origin, path: str, digests: list[tuple[str, Sha256]], like: Mapping[str, Any] | None = None
-) -> Mapping[str, Any]:
+def _index(origin: Origin, path: str, digests: list[Input], like: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
     """Read an index; records that another one has just so are shared with it, since large ones are mostly alike."""
     where = f"{origin.name}/{path}"
     limit = repodata.MAX_REPODATA
@@ -77,7 +80,7 @@ def _index(
         data = _optional(origin, path + suffix, limit)
         if data is None:
             continue
-        digests.append((path + suffix, _sha256(data)))
+        digests.append(Input(path + suffix, _sha256(data)))
         plain = data if unpack is None else unpack(data, limit=limit, code=Code.NET_UNAVAILABLE, where=where)
         try:
             del data
@@ -131,19 +134,6 @@ def _optional(origin: Origin, path: str, limit: int = MAX_INSTRUCTIONS) -> bytes
         return origin.read(path, limit)
     except NotFound:
         return None
-
-
-def _from_package(package: Path, subdir: str) -> bytes:
-    try:
-        file = PackageFile.parse(package.name)
-    except ValueError as error:
-        raise Misuse(f"{package}: {error}") from None
-    with files.open_once(package) as opened:
-        found = patch_instructions.from_package(opened, file)
-    if subdir not in found:
-        hint = f"it has them for: {', '.join(sorted(found)) or 'no subdir'}"
-        raise Misuse(f"{package}: it has no instructions for {subdir}", hint=hint)
-    return found[subdir]
 
 
 def _sha256(data: bytes) -> Sha256:
