@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from condattest.errors import Malformed
+from condattest.formats.held_records import opened
 from condattest.model.artifact import PackageFile
 from condattest.model.channel import Channel
 from condattest.operations import patch_attest, patch_blame, patch_inputs, patch_verify
@@ -116,6 +117,10 @@ class World:
 
     def inputs(self):
         return patch_inputs.read(StoreOrigin(Directory(self.root)), "noarch")
+
+    def record(self, side, name=NAME):
+        """A record of noarch, `as_built` or `served`."""
+        return opened(getattr(self.inputs(), side)["packages.conda"][name])
 
     def verify(self, **how):
         return [finding.code for finding in patch_verify.verify(self.chain(), self.inputs(), **how).findings]

@@ -52,7 +52,7 @@ class TestServed:
         assert history.verify() == [Code.PATCH_STRIPPED]
 
     def test_the_state_of_an_older_generation(self, history):
-        old = history.inputs().as_built["packages.conda"][NAME] | CHANGES[1]
+        old = history.record("as_built") | CHANGES[1]
         history.edit("repodata.json", lambda document: document["packages.conda"].update({NAME: old}))
         assert history.verify() == [Code.PATCH_STRIPPED]
 
@@ -162,7 +162,7 @@ class TestAuthor:
         assert history.verify() == [Code.PATCH_RECORD, Code.PATCH_REPLAY, Code.PATCH_UNATTRIBUTED]
 
     def test_the_digest_is_that_of_the_record(self, history):
-        record = history.inputs().served["packages.conda"][NAME]
+        record = history.record("served")
         assert history.blame().served == record_digest(record, where="x")
 
 

@@ -21,6 +21,7 @@ import stamina
 
 from condattest.errors import Conflict, Malformed, Misuse, NotFound
 from condattest.formats import package, patch_files, patch_statement, sidecar, statement
+from condattest.formats.held_records import opened
 from condattest.formats.package import MAX_PACKAGE
 from condattest.formats.patch_files import Change, Place
 from condattest.formats.patch_instructions import Instructions
@@ -32,10 +33,11 @@ from condattest.operations.patch_chain import Chain, Generation
 from condattest.operations.patch_head import point
 from condattest.operations.patch_inputs import Inputs
 from condattest.operations.sidecars import SCHEDULE
-from condattest.patches.changes import alike
 from condattest.patches.digests import record_digest
 from condattest.patches.engines import Engine
-from condattest.patches.generation import Before, Built, build, records_of
+from condattest.patches.generation import Before, Built, build
+from condattest.patches.index_sections import record_at
+from condattest.patches.served import unlike_served
 from condattest.transport import files
 from condattest.transport.origin import Origin
 from condattest.transport.store import Store
@@ -137,33 +139,6 @@ def _replayed(order: Order) -> Mapping[str, Any]:
     return served
 
 
-def unlike_served(
-    as_built: Mapping[str, Any], replayed: Mapping[str, Any], served: Mapping[str, Any]
-) -> list[tuple[Place, str]]:
-    """Where an index that is served is not what a replay gives; records that the replay did not touch count, too.
-
-    Raises:
-        Malformed: PATCH-RECORD: a record that differs cannot be digested.
-    """
-    expected = {place: record for place, _, record in records_of(replayed)}
-    found = {place: record for place, _, record in records_of(served)}
-    gone = set(replayed.get("removed") or ())
-    unlike = []
-    for place, _, _ in records_of(as_built):
-        if place[1] in gone:
-            continue
-        mine, theirs = expected.get(place), found.get(place)
-        if theirs is None:
-            unlike.append((place, "not served"))
-        elif mine is None or mine.get("sha256") != theirs.get("sha256") or not alike(mine, theirs, where=place[1]):
-            unlike.append((place, "another record"))
-    unlike.extend((place, "not as built") for place in found if place not in expected and place[1] not in gone)
-    removed, listed = set(served.get("removed") or ()), {place[1] for place in expected}
-    unlike.extend((("removed", name), "not removed") for name in sorted(gone - removed))
-    unlike.extend((("removed", name), "removed") for name in sorted((removed - gone) & listed))
-    return unlike
-
-
 def _attest(order: Order, served: Mapping[str, Any], sign: Sign, now: datetime) -> Made:
     chain = order.chain
     # (1) The generation before, checked as a client would check it.
@@ -247,9 +222,8 @@ def _proved(order: Order, built: Built) -> bool:
     """
     if not built.listed or order.trust_as_built:
         return not built.listed
-    for place, file, record in records_of(order.inputs.as_built):
-        if place not in built.listed:
-            continue
+    for place in sorted(built.listed):
+        file, record = PackageFile.parse(place[1]), opened(record_at(order.inputs.as_built, place))
         where = f"{order.packages.name}/{order.chain.subdir}/{file}"
         expected = record_digest(order.engine.as_built(_index_json(order, file, record, where)), where=where)
         found = record_digest(record, where=where)

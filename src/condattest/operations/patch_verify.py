@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from condattest.errors import Malformed
+from condattest.formats.held_records import Held, opened
 from condattest.formats.patch_files import Entry, Place
 from condattest.model.artifact import PackageFile, Sha256
 from condattest.model.finding import Code, Finding, Severity
@@ -20,7 +21,7 @@ from condattest.operations.patch_log import log, newest_of
 from condattest.patches import engines
 from condattest.patches.changes import alike, differences
 from condattest.patches.digests import record_digest
-from condattest.patches.generation import records_of
+from condattest.patches.index_sections import KINDS, record_at, records_of, sections_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +65,10 @@ _Entries = Mapping[Place, tuple[str, Entry]]
 def _history(
     chain: Chain, inputs: Inputs, entries: _Entries, payloads: tuple[Sha256, ...], keys: frozenset[str] | None
 ) -> Iterator[Finding]:
-    as_built = {place: record for place, _, record in records_of(inputs.as_built) if place in entries}
     for place, (name, entry) in entries.items():
         try:
             states = list(chain.states(name, place, entry, payloads))
-            record = as_built.get(place)
+            record = opened(record_at(inputs.as_built, place))
             # What the shards say of keys is only what somebody says, until it gives the digests that they say.
             if record is not None and record_digest(record, where="/".join(place)) == entry.as_built:
                 chain.value(name, place, entry, record, payloads)
@@ -102,17 +102,17 @@ def _replayed(newest: Generation, inputs: Inputs, entries: _Entries) -> Iterator
 
 def _unlike(as_built: Mapping[str, Any], document: Mapping[str, Any], entries: _Entries) -> Iterator[Finding]:
     """Where a replay does not give what the shards say; what no shard lists has to stay as it is built."""
-    after = {place: record for place, _, record in records_of(document)}
+    after = {section: records for section, _, records in sections_of(document)}
     gone = frozenset(document.get("removed") or ())
     for place, _, record in records_of(as_built):
         where = "/".join(place)
-        now = None if place[1] in gone else after.get(place)
+        now = None if place[1] in gone else _held(after, place)
         entry = entries[place][1] if place in entries else None
         if now is record and entry is None:
             continue
         try:
-            expected = entry.served if entry is not None else record_digest(record, where=where)
-            found = None if now is None else record_digest(now, where=where)
+            expected = entry.served if entry is not None else record_digest(opened(record), where=where)
+            found = None if now is None else record_digest(opened(now), where=where)
         except Malformed as error:
             yield error.finding
             continue
@@ -121,26 +121,34 @@ def _unlike(as_built: Mapping[str, Any], document: Mapping[str, Any], entries: _
 
 
 def _served(inputs: Inputs, entries: _Entries) -> tuple[int, list[Finding]]:
-    served = {place: (file, record) for place, file, record in records_of(inputs.served)}
+    built = {section: records for section, _, records in sections_of(inputs.as_built)}
+    served = {section: records for section, _, records in sections_of(inputs.served)}
     gone = frozenset(inputs.served.get("removed") or ())
     findings = []
     count = 0
     for place, file, as_built in records_of(inputs.as_built):
         count += 1
         entry = entries[place][1] if place in entries else None
-        here = served.pop(place, None)
-        record = None if here is None or place[1] in gone else here[1]
+        record = None if place[1] in gone else _held(served, place)
+        if record is as_built and entry is None:
+            continue
         try:
-            finding = _judged(file, as_built, record, entry)
+            finding = _judged(file, opened(as_built), opened(record), entry)
         except Malformed as error:
             finding = error.finding
         if finding is not None:
             findings.append(finding)
     findings.extend(
         Finding.of(Code.PATCH_UNATTRIBUTED, file, expected="a record as built", found="none")
-        for file, _ in served.values()
+        for place, file, _ in records_of(inputs.served)
+        if _held(built, place) is None
     )
     return count, findings
+
+
+def _held(sections: Mapping[str, Mapping[str, Held]], place: Place) -> Held | None:
+    section, name = place
+    return sections.get(section, {}).get(name.removesuffix(KINDS[section]) if section.startswith("v3.") else name)
 
 
 def _judged(

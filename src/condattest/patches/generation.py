@@ -1,28 +1,28 @@
 """Make the files of a generation: shards, map, delta and log, from records as built and as served.
 
-Owns `Before`, `Built`, `build` and `records_of`. Entries are never dropped: a file that the index no longer lists keeps
+Owns `Before`, `Built` and `build`. Entries are never dropped: a file that the index no longer lists keeps
 its entry as it is. As built never changes for the same archive; another archive under the same name begins a history of
 its own, even if it is not patched. A file that was never patched has no entry, so a generation costs what it changes;
 only records that the engine touched are digested.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from condattest.errors import Malformed
 from condattest.formats import patch_files
-from condattest.formats.index_changes import SECTIONS, V3_SECTIONS
+from condattest.formats.held_records import Held, opened
 from condattest.formats.patch_files import Change, Entry, Place, Shard
-from condattest.model.artifact import PackageFile, Sha256
+from condattest.model.artifact import Sha256
 from condattest.model.finding import Code, Finding
 from condattest.patches.changes import differences
 from condattest.patches.digests import record_digest
+from condattest.patches.index_sections import KINDS, file_of, sections_of
 
 _Record = Mapping[str, Any]
 _NONE: Final = Sha256("0" * 64)
-_KINDS: Final = {**SECTIONS, **{f"v3.{section}": suffix for section, suffix in V3_SECTIONS.items()}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,27 +71,6 @@ class Built:
     listed: set[Place] = field(default_factory=set)
 
 
-def records_of(document: _Record) -> Iterator[tuple[Place, PackageFile, _Record]]:
-    """Every record of an index: its place, its file, itself. Sections of v3 are called `v3.conda` and `v3.tar.bz2`."""
-    for section in SECTIONS:
-        for name, record in (document.get(section) or {}).items():
-            file = _file(name)
-            if file is not None:
-                yield (section, name), file, record
-    for section, suffix in V3_SECTIONS.items():
-        for stem, record in ((document.get("v3") or {}).get(section) or {}).items():
-            file = _file(stem + suffix)
-            if file is not None:
-                yield (f"v3.{section}", stem + suffix), file, record
-
-
-def _file(name: str) -> PackageFile | None:
-    try:
-        return PackageFile.parse(name)
-    except ValueError:
-        return None
-
-
 def build(as_built: _Record, served: _Record, before: Before | None) -> Built:
     """Make the next generation.
 
@@ -106,18 +85,8 @@ def build(as_built: _Record, served: _Record, before: Before | None) -> Built:
     """
     number = 1 if before is None else before.generation + 1
     built = Built(number)
-    after = {place: record for place, _, record in records_of(served)}
-    gone = frozenset(served.get("removed") or ())
-    touched: dict[str, dict[Place, tuple[_Record, _Record | None]]] = {}
     known = before.shards if before is not None else {}
-    count = 0
-    for place, file, record in records_of(as_built):
-        count += 1
-        now = None if place[1] in gone else after.get(place)
-        if file.name in known or now is not record:
-            if _KINDS[place[0]] != file.kind:
-                raise Malformed(Finding.of(Code.BIND_NAME, "/".join(place), expected=_KINDS[place[0]], found=file.kind))
-            touched.setdefault(file.name, {})[place] = (record, now)
+    touched, count = _touched(as_built, served, before)
     shards = dict(known)
     delta = {}
     totals = {"patched": 0, "removed": 0}
@@ -137,6 +106,36 @@ def build(as_built: _Record, served: _Record, before: Before | None) -> Built:
     return built
 
 
+_Touched = Mapping[str, Mapping[Place, tuple[Held, Held | None]]]
+
+
+def _touched(as_built: _Record, served: _Record, before: Before | None) -> tuple[_Touched, int]:
+    """By package name, the records that the engine touched, or that the generation before lists; how many there are."""
+    after = {section: records for section, _, records in sections_of(served)}
+    gone = frozenset(served.get("removed") or ())
+    known = before.shards if before is not None else {}
+    touched: dict[str, dict[Place, tuple[Held, Held | None]]] = {}
+    count = 0
+    for section, suffix, records in sections_of(as_built):
+        here = after.get(section, {})
+        for key, held in records.items():
+            name = key + suffix
+            file = file_of(name)
+            if file is None:
+                continue
+            count += 1
+            now = None if name in gone else here.get(key)
+            if now is held and file.name not in known:
+                continue
+            place = (section, name)
+            if KINDS[section] != file.kind:
+                raise Malformed(Finding.of(Code.BIND_NAME, "/".join(place), expected=KINDS[section], found=file.kind))
+            listed = before is not None and now is held and place in before.shard(file.name, known[file.name]).files
+            if listed or now is not held:
+                touched.setdefault(file.name, {})[place] = (held, now)
+    return touched, count
+
+
 def _keep(built: Built, data: bytes, suffix: str) -> Sha256:
     digest = Sha256(hashlib.sha256(data).hexdigest())
     built.files[f"{digest}{suffix}"] = data
@@ -146,16 +145,16 @@ def _keep(built: Built, data: bytes, suffix: str) -> Sha256:
 def _shard(
     number: int,
     old: Shard,
-    touched: Mapping[Place, tuple[_Record, _Record | None]],
+    touched: Mapping[Place, tuple[Held, Held | None]],
     before: Before | None,
     built: Built,
 ) -> Shard:
     entries = {place: Entry(**{**_fields(entry), "changed": {}}) for place, entry in old.files.items()}
-    for place, (record, now) in touched.items():
+    for place, (held, held_now) in touched.items():
         where = "/".join(place)
         entry = old.files.get(place)
-        if entry is None and now is record:
-            continue  # Neither patched now nor ever before: nothing of it is digested.
+        record: _Record = opened(held)
+        now: _Record | None = record if held_now is held else opened(held_now)
         sha256 = _sha256(record, where)
         replaced = entry is not None and entry.sha256 != sha256
         if replaced:
