@@ -123,7 +123,8 @@ class World:
         return opened(getattr(self.inputs(), side)["packages.conda"][name])
 
     def verify(self, **how):
-        return [finding.code for finding in patch_verify.verify(self.chain(), self.inputs(), **how).findings]
+        checked = patch_verify.verify(self.chain(), self.inputs(), **({"now": self.now} | how))
+        return [finding.code for finding in checked.findings]
 
     def patches(self, suffix):
         return sorted((self.root / "noarch" / "patches").glob(f"*{suffix}"))

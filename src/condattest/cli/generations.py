@@ -21,6 +21,7 @@ from condattest.model.finding import Finding
 
 if TYPE_CHECKING:
     from condattest.formats.patch_statement import Role, Source
+    from condattest.model.artifact import PackageFile
     from condattest.operations.patch_chain import Chain
     from condattest.patches.engines import Engine
     from condattest.transport.on_demand import OnDemand
@@ -215,8 +216,8 @@ def source_of(text: str | None) -> "Source | None":
     return Source(uri, commit)
 
 
-def duration_of(text: str | None) -> timedelta | None:
-    """Read --refresh-after.
+def duration_of(text: str | None, option: str = "--refresh-after") -> timedelta | None:
+    """Read an option's duration.
 
     Raises:
         Misuse: It is no duration.
@@ -226,7 +227,21 @@ def duration_of(text: str | None) -> timedelta | None:
     try:
         return None if text is None else durations.parse(text)
     except ValueError as error:
-        raise Misuse(f"--refresh-after {text}: expected {error}") from None
+        raise Misuse(f"{option} {text}: expected {error}") from None
+
+
+def package_of(text: str) -> "PackageFile":
+    """Read PKG.
+
+    Raises:
+        Misuse: It is no package's file name.
+    """
+    from condattest.model.artifact import PackageFile
+
+    try:
+        return PackageFile.parse(text)
+    except ValueError as error:
+        raise Misuse(f"{text}: {error}") from None
 
 
 def time_of(text: str | None) -> datetime | None:

@@ -112,6 +112,8 @@ class Code(StrEnum):
     PATCH_MISSING = "PATCH-MISSING", _U, "a file of a generation could not be found"
     PATCH_RECORD = "PATCH-RECORD", _E, "a record is not what the generations make of it, or has no digest"
     PATCH_AS_BUILT = "PATCH-AS-BUILT", _E, "a record as built changed, though its archive did not"
+    PATCH_UNPROVEN = "PATCH-UNPROVEN", _U, "no archive proved a record as built"
+    PATCH_COUNTS = "PATCH-COUNTS", _E, "a generation counts other records than its files have"
     PATCH_UNATTRIBUTED = "PATCH-UNATTRIBUTED", _E, "a record is served with a change that no generation explains"
     PATCH_STRIPPED = "PATCH-STRIPPED", _E, "a record is served without a change that a generation made"
     PATCH_KEY = "PATCH-KEY", _E, "a patch changes a key that the policy does not allow to be patched"

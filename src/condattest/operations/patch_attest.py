@@ -10,7 +10,6 @@ there.
 Spec: ceps-drafts/cep-patch-provenance.md
 """
 
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -20,25 +19,22 @@ from typing import Any, Final
 import stamina
 
 from condattest.errors import Conflict, Malformed, Misuse, NotFound
-from condattest.formats import package, patch_files, patch_statement, sidecar, statement
+from condattest.formats import patch_files, patch_statement, sidecar, statement
 from condattest.formats.held_records import opened
-from condattest.formats.package import MAX_PACKAGE
 from condattest.formats.patch_files import Change, Place
 from condattest.formats.patch_instructions import Instructions
 from condattest.formats.patch_statement import PatchStatement, Source
 from condattest.model.artifact import PackageFile
 from condattest.model.finding import Code, Finding, Severity
-from condattest.operations import patch_state
+from condattest.operations import as_built, patch_state
 from condattest.operations.patch_chain import Chain, Generation
 from condattest.operations.patch_head import point
 from condattest.operations.patch_inputs import Inputs
 from condattest.operations.sidecars import SCHEDULE
-from condattest.patches.digests import record_digest
 from condattest.patches.engines import Engine
 from condattest.patches.generation import Before, Built, build
 from condattest.patches.index_sections import record_at
 from condattest.patches.served import unlike_served
-from condattest.transport import files
 from condattest.transport.origin import Origin
 from condattest.transport.store import Store
 
@@ -222,27 +218,15 @@ def _proved(order: Order, built: Built) -> bool:
     """
     if not built.listed or order.trust_as_built:
         return not built.listed
+    subdir = order.chain.subdir
     for place in sorted(built.listed):
-        file, record = PackageFile.parse(place[1]), opened(record_at(order.inputs.as_built, place))
-        where = f"{order.packages.name}/{order.chain.subdir}/{file}"
-        expected = record_digest(order.engine.as_built(_index_json(order, file, record, where)), where=where)
-        found = record_digest(record, where=where)
-        if expected != found:
-            finding = Finding.of(Code.PATCH_AS_BUILT, where, expected=f"{expected} by the archive", found=found)
-            raise Malformed(finding)
+        try:
+            as_built.prove(order.packages, subdir, order.engine, place, opened(record_at(order.inputs.as_built, place)))
+        except NotFound:
+            where = f"{order.packages.name}/{subdir}/{place[1]}"
+            finding = Finding.of(Code.PATCH_AS_BUILT, where, expected="its archive", found="nothing")
+            raise Malformed(finding) from None
     return True
-
-
-def _index_json(order: Order, file: PackageFile, record: Mapping[str, Any], where: str) -> Mapping[str, Any]:
-    path = f"{order.chain.subdir}/{file}"
-    try:
-        with tempfile.TemporaryFile() as opened, order.packages.stream(path, MAX_PACKAGE) as chunks:
-            found = files.hash_parts(chunks, opened)
-            if found != record.get("sha256"):
-                raise Malformed(Finding.of(Code.BIND_DIGEST, where, expected=record.get("sha256"), found=found))
-            return package.read(opened, file).index
-    except NotFound:
-        raise Malformed(Finding.of(Code.PATCH_AS_BUILT, where, expected="its archive", found="nothing")) from None
 
 
 def _said(order: Order, built: Built, newest: Generation | None, proved: bool) -> PatchStatement:

@@ -28,6 +28,7 @@ _ADVICE: Final = {
     Code.PATCH_REPLAY: "index again with these instructions, and attest what the indexer wrote",
     Code.PATCH_MISSING: "try again; a mirror may lag behind its channel",
     Code.PATCH_STRIPPED: "condattest patch blame shows what is missing; do not install from there",
+    Code.PATCH_UNPROVEN: "put the archives back beside the index: without them it is only what the server says",
     Code.PATCH_UNATTRIBUTED: "do not install it; ask the channel who changed the record",
     Code.POLICY_NO_PATCH_RULE: "add a [[patch]] for the channel to the policy, or leave --patches out",
     Code.INDEX_FIELD_ALONE: "restore the sidecar; --drop removes the field, and the package becomes unattested",
