@@ -73,7 +73,7 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
 
 @contextlib.contextmanager
 def served(folder: Path, seen: list[Asked] | None = None) -> Iterator[str]:
-    """Serve a folder over HTTP on loopback; yields its URL, and notes in `seen` what it is asked for."""
+    """Serve a folder over HTTP on loopback, with `Last-Modified`; yields its URL, and notes in `seen` what is asked."""
     handler = functools.partial(_Quiet, directory=folder, seen=[] if seen is None else seen)
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})

@@ -22,6 +22,7 @@ from condattest.model.finding import Finding
 if TYPE_CHECKING:
     from condattest.formats.patch_statement import Role, Source
     from condattest.model.artifact import PackageFile
+    from condattest.operations.patch_attest import Made
     from condattest.operations.patch_chain import Chain
     from condattest.patches.engines import Engine
     from condattest.transport.on_demand import OnDemand
@@ -83,10 +84,9 @@ def make(
     source: "Source | None" = None,
 ) -> int:
     """Make the next generation in a store, from what a channel has, and render it; `how` is of `making_options`."""
-    from condattest.cli import exits
     from condattest.operations import patch_attest, patch_inputs
-    from condattest.reports import documents, patches
-    from condattest.transport.origin import StoreOrigin
+    from condattest.operations.revisit import Revisit
+    from condattest.transport.origin import HttpOrigin, StoreOrigin
 
     # What remains of the options says who must have signed.
     who = dict(how)
@@ -94,8 +94,15 @@ def make(
     engine, engine_version = engine_of(who.pop("engine")), who.pop("engine_version")
     refresh_after, any_signer = duration_of(who.pop("refresh_after")), who.pop("any_signer")
     chain = chain_of(session, StoreOrigin(store), subdir, channel, role, who, any_signer=any_signer)
+    revisit = None
+    # A package of instructions lies here, and nobody says whether it is the one of the last time.
+    if role == "observer" and isinstance(origin, HttpOrigin) and instructions is None:
+        revisit = Revisit(origin, store, chain, state, engine.name, session.now)
+        unchanged = revisit.unchanged(refresh_after)
+        if unchanged is not None:
+            return _show_made(session, verb, patch_attest.Made(unchanged, new=False))
     with session.progress("reading", None, "files"):
-        inputs = patch_inputs.read(origin, subdir, instructions)
+        inputs = patch_inputs.read(origin if revisit is None else revisit, subdir, instructions)
     order = patch_attest.Order(
         store=store,
         chain=chain,
@@ -109,6 +116,15 @@ def make(
         refresh_after=refresh_after,
     )
     made = patch_attest.attest(order, signer_of(session, token_file), now=session.now)
+    if revisit is not None:
+        revisit.note(made.generation)
+    return _show_made(session, verb, made)
+
+
+def _show_made(session: Session, verb: str, made: "Made") -> int:
+    from condattest.cli import exits
+    from condattest.reports import documents, patches
+
     session.render(
         documents.document(verb, exits.Exit.ACCEPTED, **patches.made([made])),
         lambda console: patches.show_made(console, [made]),

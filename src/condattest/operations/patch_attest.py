@@ -1,11 +1,11 @@
 """Sign a generation of a subdir's patches: read, replay, compare, build, sign, write.
 
-Owns `attest`, `Order` and `Made`. What is attested as served is what the engine makes of instructions and records as
-built; that the channel serves just that is checked, and refused where it does not. The order of writing is shards,
-delta, map, log, bundle, head: a reader never meets a bundle whose files are not there. The bundle is judged as a reader
-would judge it before anything is written. It is created, never replaced: whoever loses number n builds again on what
-won. A writer that was killed before the head leaves a bundle that `head.json` does not name: the next one goes on from
-there.
+Owns `attest`, `Order` and `Made`, `newest_of` and `is_due`. What is attested as served is what the engine makes of
+instructions and records as built; that the channel serves just that is checked, and refused where it does not. The
+order of writing is shards, delta, map, log, bundle, head: a reader never meets a bundle whose files are not there. The
+bundle is judged as a reader would judge it before anything is written. It is created, never replaced: whoever loses
+number n builds again on what won. A writer that was killed before the head leaves a bundle that `head.json` does not
+name: the next one goes on from there.
 
 Spec: ceps-drafts/cep-patch-provenance.md
 """
@@ -138,7 +138,7 @@ def _replayed(order: Order) -> Mapping[str, Any]:
 def _attest(order: Order, served: Mapping[str, Any], sign: Sign, now: datetime) -> Made:
     chain = order.chain
     # (1) The generation before, checked as a client would check it.
-    newest = _newest(order)
+    newest = newest_of(order.store, chain)
     log = chain.log(newest) if newest is not None else ()
     where = f"{order.store.name}/{chain.place('head.json')}"
     patch_state.descends(order.state, chain, newest, log, where=where)
@@ -160,7 +160,7 @@ def _attest(order: Order, served: Mapping[str, Any], sign: Sign, now: datetime) 
         )
     # (2) The next one.
     built = build(order.inputs.as_built, served, before)
-    if newest is not None and not built.changed and not _is_due(newest, order.refresh_after, now):
+    if newest is not None and not built.changed and not is_due(newest, order.refresh_after, now):
         return Made(newest, new=False)
     proved = _proved(order, built)
     # (3) Signed, and judged as a reader would judge it.
@@ -181,17 +181,17 @@ def _attest(order: Order, served: Mapping[str, Any], sign: Sign, now: datetime) 
     return Made(generation, new=True, changed=built.changed, written=(*written, name, "head.json"))
 
 
-def _is_due(newest: Generation, refresh_after: timedelta | None, now: datetime) -> bool:
+def is_due(newest: Generation, refresh_after: timedelta | None, now: datetime) -> bool:
+    """Whether a generation that changes nothing is to be signed: the newest one is that old."""
     return refresh_after is not None and now - newest.time.at >= refresh_after
 
 
-def _newest(order: Order) -> Generation | None:
+def newest_of(store: Store, chain: Chain) -> Generation | None:
     """The newest generation: what `head.json` names, or one after it whose writer did not come to name it.
 
     Raises:
         Malformed: ROLLBACK: a generation after it does not follow it; or one is not sound.
     """
-    chain = order.chain
     newest = chain.newest()
     while True:
         number = 1 if newest is None else newest.said.generation + 1
@@ -203,10 +203,10 @@ def _newest(order: Order) -> Generation | None:
             raise
         previous = None if newest is None else newest.payload
         if following.said.previous != previous:
-            where = f"{order.store.name}/{chain.place(f'{number}.sigs')}"
+            where = f"{store.name}/{chain.place(f'{number}.sigs')}"
             found = following.said.previous
             raise Malformed(Finding.of(Code.ROLLBACK, f"{where}: previous", expected=previous or "none", found=found))
-        point(order.store, chain.place("head.json"), number)
+        point(store, chain.place("head.json"), number)
         newest = following
 
 

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
 if TYPE_CHECKING:
-    from condattest.transport.fetch import Fetcher
+    from condattest.transport.fetch import Fetched, Fetcher, NotModified
 
 
 class Source(Protocol):
@@ -23,6 +23,12 @@ class Source(Protocol):
 
     def stream(self, url: str, limit: int) -> AbstractContextManager[Iterator[bytes]]:
         """Yield the parts of a body as they come."""
+        ...
+
+    def conditional(
+        self, url: str, limit: int, *, etag: str | None = None, last_modified: str | None = None
+    ) -> "Fetched | NotModified":
+        """Return the body of a URL unless it is still the one of `etag` and `last_modified`."""
         ...
 
 
@@ -41,6 +47,12 @@ class OnDemand:
     def stream(self, url: str, limit: int) -> AbstractContextManager[Iterator[bytes]]:
         """As `Fetcher.stream` does."""
         return self._fetcher().stream(url, limit)
+
+    def conditional(
+        self, url: str, limit: int, *, etag: str | None = None, last_modified: str | None = None
+    ) -> "Fetched | NotModified":
+        """As `Fetcher.conditional` does."""
+        return self._fetcher().conditional(url, limit, etag=etag, last_modified=last_modified)
 
     def _fetcher(self) -> "Fetcher":
         with self._lock:
