@@ -13,6 +13,7 @@ import pytest
 from conda_package_streaming.create import conda_builder
 
 from condattest.errors import Malformed
+from condattest.formats.held_records import opened
 from condattest.model.artifact import PackageFile, Sha256
 from condattest.model.channel import Channel
 from condattest.operations import patch_attest, patch_blame, patch_inputs, patch_verify
@@ -122,8 +123,13 @@ class World:
     def inputs(self):
         return patch_inputs.read(StoreOrigin(Directory(self.root)), "noarch")
 
+    def record(self, side, name=NAME):
+        """A record of noarch, `as_built` or `served`."""
+        return opened(getattr(self.inputs(), side)["packages.conda"][name])
+
     def verify(self, **how):
-        return [finding.code for finding in patch_verify.verify(self.chain(), self.inputs(), **how).findings]
+        checked = patch_verify.verify(self.chain(), self.inputs(), **({"now": self.now} | how))
+        return [finding.code for finding in checked.findings]
 
     def payload(self, number):
         """The payload of a generation, whoever is trusted."""

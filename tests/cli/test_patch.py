@@ -17,6 +17,7 @@ from tests.rehearsal import REPOSITORY, a_package, signed
 SUBDIR = ("--subdir", "noarch")
 OURS = (*SUBDIR, "--channel", CHANNEL.url)
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
+WORDS = "words-1.0-0.conda"
 VERBS = [("log",), ("blame", NAME), ("verify",)]
 
 
@@ -48,7 +49,7 @@ def reader(run, history, tmp_path):
     return call
 
 
-def policy(keys="", channel=CHANNEL.url, more=""):
+def policy(keys="", channel=CHANNEL.url, more="", max_age="3650d"):
     signers = "\n".join(
         f"""
 [signer.{team.replace("/", "-")}]
@@ -66,7 +67,7 @@ version = 1
 [[patch]]
 channel = "{channel}"
 signers = {json.dumps([team.replace("/", "-") for team in TEAMS])}
-max-age = "7d"
+max-age = "{max_age}"
 {keys}
 {more}
 """
@@ -402,6 +403,46 @@ class TestVerify:
         assert (finding["code"], finding["where"]) == ("PATCH-UNATTRIBUTED", NAME)
         assert "1 finding\n" in reader("verify").out
 
+    def test_archives_prove_the_records_as_built(self, reader, history):
+        ran = reader("verify", "--json")
+        assert ran.json["results"][0]["asBuilt"] == {
+            "totals": {"records": 1, "proved": 1},
+            "records": [{"record": f"packages.conda/{NAME}", "proved": True, "reason": None}],
+        }
+        assert "archives proved 1 of 1 record" in reader("verify").out
+
+    def test_without_them_it_is_undecided_unless_the_index_is_believed(self, reader, history):
+        (history.root / "noarch" / NAME).unlink()
+        ran = reader("verify")
+        assert ran.code == 3, ran.err
+        assert "PATCH-UNPROVEN" in ran.out
+        ran = reader("verify", "--trust-as-built", "--json")
+        assert ran.code == 0, ran.err
+        assert ran.json["results"][0]["asBuilt"]["totals"] == {"records": 1, "proved": 0}
+
+    @pytest.mark.parametrize(
+        ("arguments", "code", "fetched"),
+        [((), 0, {NAME}), ((WORDS,), 0, {WORDS}), (("--trust-as-built",), 0, set()),
+         (("--trust-as-built", NAME), 0, {NAME}), (("nowhere-1-0.conda",), 2, set())],
+    )  # fmt: skip
+    def test_of_a_web_server_only_the_archives_that_are_asked_for_are_fetched(
+        self, reader, history, arguments, code, fetched
+    ):
+        seen = []
+        with channels.served(history.root, seen) as url:
+            assert reader(("verify", *arguments), place=url).code == code
+        assert {asked.path.rpartition("/")[2] for asked in seen if asked.path.endswith(".conda")} == fetched
+
+    @pytest.mark.parametrize("name", ["x", "../x-1-0.conda"])
+    def test_what_names_no_package_is_usage(self, reader, name):
+        assert reader(("verify", name)).code == 2
+
+    def test_an_age_that_is_asked_for(self, reader):
+        ran = reader("verify", "--max-age", "7d")
+        assert (ran.code, "FRESH-STALE" in ran.out) == (1, True)
+        assert reader("verify", "--max-age", "3650d").code == 0
+        assert reader("verify", "--max-age", "a week").code == 2
+
     def test_a_file_that_is_missing_is_undecided(self, reader, history):
         for path in history.patches(".delta.json.zst"):
             path.unlink()
@@ -499,6 +540,11 @@ class TestPolicy:
         ran = judged("verify", policy('keys = ["depends", "constrains"]'))
         assert ran.code == 1
         assert "PATCH-KEY" in ran.out
+
+    def test_its_age_counts_and_an_option_outranks_it(self, judged):
+        ran = judged("verify", policy(max_age="7d"))
+        assert (ran.code, "FRESH-STALE" in ran.out) == (1, True)
+        assert "FRESH-STALE" not in judged("verify", policy(max_age="7d"), "--max-age", "3650d").out
 
     @pytest.mark.parametrize("verb", VERBS)
     def test_one_without_a_rule_for_the_channel_is_usage(self, judged, verb):

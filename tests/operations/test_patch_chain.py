@@ -202,7 +202,7 @@ class TestStates:
 
     @pytest.fixture
     def as_built(self, history):
-        return history.inputs().as_built["packages.conda"][NAME]
+        return history.record("as_built")
 
     def test_each_change_is_by_its_generation(self, chain, entry, log):
         states = list(chain.states("numbers", PLACE, entry, log))
@@ -211,7 +211,7 @@ class TestStates:
 
     def test_their_sum_is_what_is_served(self, history, chain, entry, log, as_built):
         value = chain.value("numbers", PLACE, entry, as_built, log)
-        assert value == history.inputs().served["packages.conda"][NAME]
+        assert value == history.record("served")
 
     def test_from_another_record_it_is_not(self, chain, entry, log, as_built):
         for other in (as_built | {"license": "GPL"}, as_built | {"build_number": 7}):
@@ -244,5 +244,5 @@ def test_a_removal_keeps_what_was_patched(history):
     [digest] = chain.map(chain.newest()).values()
     entry = chain.shard(FILE.name, digest).files[PLACE]
     log = (*chain.log(chain.newest()), chain.newest().payload)
-    record = chain.value(FILE.name, PLACE, entry, history.inputs().as_built["packages.conda"][NAME], log)
+    record = chain.value(FILE.name, PLACE, entry, history.record("as_built"), log)
     assert (entry.removed, record["license"]) == (True, "MIT")

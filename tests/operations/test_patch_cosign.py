@@ -6,6 +6,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from condattest.errors import Misuse, ServiceFailed
@@ -401,7 +402,7 @@ class Forging:
 
     def apply(self, as_built, instructions):
         patched = self._real.apply(as_built, instructions)
-        document = json.loads(json.dumps(patched.document))
+        document = json.loads(msgspec.json.encode(patched.document))
         self._change(document)
         return replace(patched, document=document)
 
@@ -463,7 +464,7 @@ def judged(world, folder):
     """How a client judges a record by a rule that demands two signers."""
     signers = tuple(GitHubSigner(name=team, repository=team) for team in TEAMS)
     rule = PatchRule(name="rule", channel=CHANNEL, signers=signers, max_age=7 * DAY, threshold=2, keys=frozenset(LAST))
-    record = world.inputs().served["packages.conda"][NAME]
+    record = world.record("served")
     artifact = Artifact(PackageFile.parse(NAME), Sha256(record["sha256"]), "noarch")
     asked = patch_judgement.Asked(artifact=artifact, record=record, index=None)
     chain = world.chain(threshold=2)

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from condattest.errors import Misuse
 from condattest.formats import compression
+from condattest.formats.held_records import opened
 from condattest.formats.patch_descriptors import Input
 from condattest.model.finding import Code
 from condattest.operations import patch_inputs, patch_package
-from condattest.patches.generation import records_of
+from condattest.patches.index_sections import records_of
 from condattest.transport.directory import Directory
 from condattest.transport.fetch import Fetcher
 from condattest.transport.origin import HttpOrigin, StoreOrigin
@@ -40,8 +41,8 @@ def folder(tmp_path):
 
 def test_everything_is_read_with_its_digest(history):
     inputs = read(history.root)
-    assert inputs.as_built["packages.conda"][NAME]["depends"] == ["python"]
-    assert inputs.served["packages.conda"][NAME]["depends"] == ["python >=3.9"]
+    assert opened(inputs.as_built["packages.conda"][NAME])["depends"] == ["python"]
+    assert opened(inputs.served["packages.conda"][NAME])["depends"] == ["python >=3.9"]
     assert inputs.instructions.packages_conda[NAME]["license"] == "MIT"
     names = [f"noarch/{base}.json" for base in ("repodata_from_packages", "repodata", "patch_instructions")]
     assert [each.name for each in inputs.digests] == names
@@ -94,7 +95,7 @@ def test_of_any_json_only_malformed_comes_and_what_is_read_can_be_gone_through(f
     (folder / "repodata.json").write_text(json.dumps(document))
     if finding_of(lambda: read(folder.parent)) is None:
         served = read(folder.parent).served
-        assert all(isinstance(record, dict) for _, _, record in records_of(served))
+        assert all(isinstance(opened(held), dict) for _, _, held in records_of(served))
         assert frozenset(served.get("removed", ())) <= {*served.get("removed", ())}
 
 

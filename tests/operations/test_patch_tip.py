@@ -83,9 +83,8 @@ class TestTheEnd:
         assert (before.generation, (*before.payloads, before.payload), before.void) == (3, end.payloads, frozenset())
         assert before.shards == chain.map(end.newest)
         entry = before.shard("numbers", before.shards["numbers"]).files["packages.conda", NAME]
-        inputs = history.inputs()
-        value = before.value(("packages.conda", NAME), entry, inputs.as_built["packages.conda"][NAME])
-        assert value == inputs.served["packages.conda"][NAME]
+        value = before.value(("packages.conda", NAME), entry, history.record("as_built"))
+        assert value == history.record("served")
 
     def test_it_was_where_the_newest_one_s_author_went_on_from(self, history):
         ends = [tip(history.chain())]
@@ -111,7 +110,7 @@ class TestOneThatLacksSignersIsRevoked:
         cosigned(world, 2)
         assert not world.attest(chain=world.chain(threshold=2)).new
         assert world.chain(threshold=2).newest().said.generation == 2
-        assert patch_verify.verify(world.chain(threshold=2), world.inputs()).findings == ()
+        assert patch_verify.verify(world.chain(threshold=2), world.inputs(), now=world.now).findings == ()
 
     def test_a_head_that_names_a_generation_with_all_its_signers_stays_there(self, history):
         for number in (1, 2, 3):

@@ -208,7 +208,7 @@ class TestBlame:
 
 class TestChecked:
     def test_what_is_in_order(self, history):
-        checked = patch_verify.verify(history.chain(), history.inputs())
+        checked = patch_verify.verify(history.chain(), history.inputs(), now=history.now)
         assert patches.checked([checked])["totals"] == {"subdirs": 1, "findings": 0}
         assert "3 records: all of it is attested" in shown(patches.show_checked, [checked])
 

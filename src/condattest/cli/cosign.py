@@ -10,7 +10,8 @@ from typing import Any
 import click
 
 from condattest.cli import exits
-from condattest.cli.generations import chain_of, inputs_of, replaced_of, signer_of, signing_options
+from condattest.cli.generations import chain_of, inputs_of, signer_of
+from condattest.cli.patch_options import replaced_of, signing_options
 from condattest.cli.session import Session
 from condattest.cli.settings import Command, Settings, pass_settings
 

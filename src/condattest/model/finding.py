@@ -119,6 +119,8 @@ class Code(StrEnum):
     PATCH_RECORD = "PATCH-RECORD", _E, "a record is not what the generations make of it, or has no digest"
     PATCH_AS_BUILT = "PATCH-AS-BUILT", _E, "a record as built changed, though its archive did not"
     PATCH_REPLACED = "PATCH-REPLACED", _E, "another archive took the name of one that the generations list"
+    PATCH_UNPROVEN = "PATCH-UNPROVEN", _U, "no archive proved a record as built"
+    PATCH_COUNTS = "PATCH-COUNTS", _E, "a generation counts other records than its files have"
     PATCH_UNATTRIBUTED = "PATCH-UNATTRIBUTED", _E, "a record is served with a change that no generation explains"
     PATCH_STRIPPED = "PATCH-STRIPPED", _E, "a record is served without a change that a generation made"
     PATCH_HELD = "PATCH-HELD", _E, "the record that a client holds is not the one that the channel serves"

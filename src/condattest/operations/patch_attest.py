@@ -1,12 +1,12 @@
 """Sign a generation of a subdir's patches: read, replay, compare, build, sign, write.
 
-Owns `attest`, `Order` and `Made`. What is attested as served is what the engine makes of instructions and records as
-built (`patch_replay`). One signer is enough for what this writes: where the rule demands more, `patch_cosign` adds
-them, and until then no `head.json` names the generation, and there is none after it. The order of writing is shards,
-delta, map, log, bundle, head: a reader never meets a bundle whose files are not there. The bundle is judged as a reader
-would judge it before anything is written. It is created, never replaced: whoever loses number n builds again on what
-won. A writer that was killed before the head leaves a bundle that `head.json` does not name: the next one goes on from
-there. A listed file with another archive is refused until somebody says that it was replaced.
+Owns `attest`, `Order`, `Made` and `is_due`. What is attested as served is what the engine makes of instructions and
+records as built (`patch_replay`). One signer is enough for what this writes: where the rule demands more,
+`patch_cosign` adds them, and until then no `head.json` names the generation, and there is none after it. The order of
+writing is shards, delta, map, log, bundle, head: a reader never meets a bundle whose files are not there. The bundle is
+judged as a reader would judge it before anything is written. It is created, never replaced: whoever loses number n
+builds again on what won. A writer that was killed before the head leaves a bundle that `head.json` does not name: the
+next one goes on from there. A listed file with another archive is refused until somebody says that it was replaced.
 
 Spec: ceps-drafts/cep-patch-provenance.md
 """
@@ -26,7 +26,7 @@ from condattest.formats.patch_files import Change, Place
 from condattest.formats.patch_instructions import Instructions
 from condattest.formats.patch_statement import PatchStatement
 from condattest.model.artifact import PackageFile, Sha256
-from condattest.operations import patch_replay, patch_state, patch_tip
+from condattest.operations import as_built, patch_replay, patch_state, patch_tip
 from condattest.operations.patch_chain import Chain, Generation
 from condattest.operations.patch_head import point
 from condattest.operations.patch_inputs import Inputs
@@ -143,7 +143,7 @@ def _attest(order: Order, replayed: Replay, sign: Sign, now: datetime) -> Made:
         return Made(newest, new=False, unattributed=replayed.unattributed, wanted=chain.authority.wanted)
     proved = not built.listed or not order.trust_as_built
     if proved:
-        patch_replay.prove(order.packages, chain.subdir, order.inputs, order.engine, built.listed)
+        as_built.prove_all(order.packages, chain.subdir, order.engine, order.inputs.as_built, built.listed)
     # (3) Signed, and judged as a reader would judge it.
     payload = statement.dump(patch_statement.statement(_said(order, built, end.previous, replayed, proved=proved)))
     if len(payload) > patch_statement.MAX_PAYLOAD:
@@ -176,7 +176,12 @@ def _is_due(order: Order, newest: Generation, replayed: Replay, now: datetime) -
     """Whether something is to be said though no record changed."""
     if replayed.unattributed is not None and replayed.unattributed != newest.said.unattributed:
         return True
-    return order.refresh_after is not None and now - newest.time.at >= order.refresh_after
+    return is_due(newest, order.refresh_after, now)
+
+
+def is_due(newest: Generation, refresh_after: timedelta | None, now: datetime) -> bool:
+    """Whether a generation that changes nothing is to be signed: the newest one is that old."""
+    return refresh_after is not None and now - newest.time.at >= refresh_after
 
 
 def _said(order: Order, built: Built, previous: Sha256 | None, replayed: Replay, *, proved: bool) -> PatchStatement:

@@ -23,7 +23,7 @@ from condattest.errors import Malformed
 from condattest.formats import patch_files, sidecar
 from condattest.model.artifact import PackageFile, Sha256
 from condattest.model.finding import Code, Finding
-from condattest.operations import patch_replay, patch_state, patch_tip
+from condattest.operations import as_built, patch_replay, patch_state, patch_tip
 from condattest.operations.patch_chain import Chain, Generation
 from condattest.operations.patch_head import point
 from condattest.operations.patch_inputs import Inputs
@@ -143,7 +143,7 @@ def _agree(order: Order, chain: Chain, newest: Generation, earlier: Tip) -> None
     for name in ("patched", "removed", "changed"):
         _same(f"counts.{name}", built.counts[name], said.counts[name], where)
     if said.as_built == "archive":
-        patch_replay.prove(order.packages, chain.subdir, order.inputs, engine, built.listed)
+        as_built.prove_all(order.packages, chain.subdir, engine, order.inputs.as_built, built.listed)
 
 
 def _map(built: Built, digest: Sha256, kind: str) -> Mapping[str, Sha256]:

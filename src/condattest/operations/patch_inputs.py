@@ -1,7 +1,7 @@
 """What a generation of patches is made from: records as built, instructions, and records as served.
 
 Owns `Inputs` and `read`. Of an index with compressed twins the plain file is read first: it is what indexers write
-last. Refuses an index whose sections are no objects of records, or whose `removed` is no list of names.
+last. Records are held as the bytes that they are, see `formats.held_records`.
 """
 
 import hashlib
@@ -9,11 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-import msgspec
-
 from condattest.errors import Malformed, Misuse, NotFound
-from condattest.formats import compression, patch_instructions, repodata
-from condattest.formats.index_changes import SECTIONS, V3_SECTIONS
+from condattest.formats import compression, held_records, patch_instructions, repodata
 from condattest.formats.patch_descriptors import Input, Source
 from condattest.formats.patch_instructions import Instructions
 from condattest.model.artifact import Sha256
@@ -84,49 +81,13 @@ def _index(origin: Origin, path: str, digests: list[Input], like: Mapping[str, A
         plain = data if unpack is None else unpack(data, limit=limit, code=Code.NET_UNAVAILABLE, where=where)
         try:
             del data
-            return _checked(msgspec.json.decode(plain) if like is None else _sharing(plain, like))
-        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            return held_records.parse(plain, like)
+        except (ValueError, RecursionError) as error:
             raise Malformed(Finding.of(Code.NET_UNAVAILABLE, where, expected="repodata.json", found=error)) from None
     raise Misuse(
         f"{where}: there is none",
         hint="patches are attested from records as built: index with an indexer that keeps them",
     )
-
-
-def _sharing(plain: bytes, like: Mapping[str, Any]) -> dict[str, Any]:
-    document: dict[str, Any] = {}
-    for key, raw in msgspec.json.decode(plain, type=dict[str, msgspec.Raw]).items():
-        if key not in SECTIONS:
-            document[key] = msgspec.json.decode(raw)
-            continue
-        others, records = like.get(key, {}), {}
-        for name, each in msgspec.json.decode(raw, type=dict[str, msgspec.Raw]).items():
-            record, other = msgspec.json.decode(each), others.get(name)
-            # By its text: to Python 1 and true are equal.
-            records[name] = other if msgspec.json.encode(record) == msgspec.json.encode(other) else record
-        document[key] = records
-    return document
-
-
-def _checked(document: Any) -> dict[str, Any]:
-    """Return an index whose form is that of one: whoever reads it further need not ask.
-
-    Raises:
-        ValueError: It is not.
-    """
-    if not isinstance(document, dict):
-        raise ValueError("it is no object")
-    removed, v3 = document.get("removed", []), document.get("v3", {})
-    if not isinstance(removed, list) or not all(isinstance(name, str) for name in removed):
-        raise ValueError("removed is no list of names")
-    if not isinstance(v3, dict):
-        raise ValueError("v3 is no object")
-    sections = {section: document.get(section, {}) for section in SECTIONS}
-    sections |= {f"v3.{section}": v3.get(section, {}) for section in V3_SECTIONS}
-    for section, records in sections.items():
-        if not isinstance(records, dict) or not all(isinstance(record, dict) for record in records.values()):
-            raise ValueError(f"{section} is no object of records")
-    return document
 
 
 def _optional(origin: Origin, path: str, limit: int = MAX_INSTRUCTIONS) -> bytes | None:

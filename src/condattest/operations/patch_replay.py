@@ -1,29 +1,24 @@
-"""Replay patch instructions, and hold the outcome against what is served and what archives say.
+"""Replay patch instructions, and hold the outcome against what is served.
 
-Owns `Replay`, `replay`, `unlike_served`, `prove` and `meant`. What the engine makes of instructions and records as
-built is what is attested; what the channel serves is only compared with it.
+Owns `Replay`, `replay` and `meant`. What the engine makes of instructions and records as built is what is attested;
+what the channel serves is only compared with it.
 
 Spec: ceps-drafts/cep-patch-provenance.md
 """
 
-import tempfile
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from condattest.errors import Malformed, Misuse, NotFound
-from condattest.formats import package
-from condattest.formats.package import MAX_PACKAGE
+from condattest.errors import Malformed, Misuse
 from condattest.formats.patch_differences import Difference, Unattributed
 from condattest.formats.patch_files import Place
 from condattest.model.artifact import PackageFile, Sha256
 from condattest.model.finding import Code, Finding, Severity
 from condattest.operations.patch_inputs import Inputs
-from condattest.patches.changes import alike, differences
-from condattest.patches.digests import record_digest
 from condattest.patches.engines import Engine
-from condattest.patches.generation import records_of
-from condattest.transport import files
+from condattest.patches.index_sections import records_of
+from condattest.patches.served import unlike_served
 from condattest.transport.origin import Origin
 
 _SHOWN: Final = 20
@@ -40,15 +35,6 @@ class Replay:
 
     served: Mapping[str, Any] = field(hash=False)
     unattributed: Unattributed | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Unlike:
-    """A record that is not served as a replay gives it: its place, in a word why, and the keys that differ."""
-
-    place: Place
-    why: str
-    keys: tuple[str, ...] = ()
 
 
 def replay(inputs: Inputs, engine: Engine, *, where: str, allow_unattributed: bool = False) -> Replay:
@@ -83,74 +69,6 @@ def replay(inputs: Inputs, engine: Engine, *, where: str, allow_unattributed: bo
         # That the channel serves just this outcome was the only proof of it.
         raise Malformed(doubts[0])
     return Replay(served, Unattributed.of(Difference(*each.place, each.keys) for each in unlike))
-
-
-def unlike_served(as_built: Mapping[str, Any], replayed: Mapping[str, Any], served: Mapping[str, Any]) -> list[Unlike]:
-    """Where an index that is served is not what a replay gives; records that the replay did not touch count, too.
-
-    Raises:
-        Malformed: PATCH-RECORD: a record that differs cannot be digested.
-    """
-    expected = {place: record for place, _, record in records_of(replayed)}
-    found = {place: record for place, _, record in records_of(served)}
-    gone = set(replayed.get("removed") or ())
-    unlike = []
-    for place, _, _ in records_of(as_built):
-        if place[1] in gone:
-            continue
-        mine, theirs = expected.get(place), found.get(place)
-        if theirs is None:
-            unlike.append(Unlike(place, "not served"))
-        elif mine is None:
-            unlike.append(Unlike(place, "another record"))
-        elif mine.get("sha256") != theirs.get("sha256") or not alike(mine, theirs, where=place[1]):
-            archive = ("sha256",) if mine.get("sha256") != theirs.get("sha256") else ()
-            unlike.append(Unlike(place, "another record", (*differences(mine, theirs), *archive)))
-    unlike.extend(Unlike(place, "not as built") for place in found if place not in expected and place[1] not in gone)
-    removed, listed = set(served.get("removed") or ()), {place[1] for place in expected}
-    unlike.extend(Unlike(("removed", name), "not removed") for name in sorted(gone - removed))
-    unlike.extend(Unlike(("removed", name), "removed") for name in sorted((removed - gone) & listed))
-    return unlike
-
-
-def prove(packages: Origin, subdir: str, inputs: Inputs, engine: Engine, listed: Collection[Place]) -> None:
-    """Hold records as built against their archives.
-
-    Args:
-        packages: Where the archives are.
-        subdir: Their subdir.
-        inputs: The records as built.
-        engine: Which record an archive gives.
-        listed: The places to prove.
-
-    Raises:
-        Malformed: PATCH-AS-BUILT or BIND-DIGEST: an archive gives another record, is another, or is not there.
-        Unavailable, LocalFailure: One could not be read.
-    """
-    if not listed:
-        return
-    for place, file, record in records_of(inputs.as_built):
-        if place not in listed:
-            continue
-        where = f"{packages.name}/{subdir}/{file}"
-        expected = record_digest(engine.as_built(_index_json(packages, subdir, file, record, where)), where=where)
-        found = record_digest(record, where=where)
-        if expected != found:
-            finding = Finding.of(Code.PATCH_AS_BUILT, where, expected=f"{expected} by the archive", found=found)
-            raise Malformed(finding)
-
-
-def _index_json(
-    packages: Origin, subdir: str, file: PackageFile, record: Mapping[str, Any], where: str
-) -> Mapping[str, Any]:
-    try:
-        with tempfile.TemporaryFile() as opened, packages.stream(f"{subdir}/{file}", MAX_PACKAGE) as chunks:
-            found = files.hash_parts(chunks, opened)
-            if found != record.get("sha256"):
-                raise Malformed(Finding.of(Code.BIND_DIGEST, where, expected=record.get("sha256"), found=found))
-            return package.read(opened, file).index
-    except NotFound:
-        raise Malformed(Finding.of(Code.PATCH_AS_BUILT, where, expected="its archive", found="nothing")) from None
 
 
 def meant(

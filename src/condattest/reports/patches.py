@@ -250,12 +250,26 @@ def checked(values: Sequence[Checked]) -> dict[str, Any]:
         {
             "records": each.records,
             "newest": generation(each.newest),
+            "asBuilt": None if each.proofs is None else _proofs(each),
             "findings": [documents.finding(finding) for finding in each.findings],
         }
         for each in values
     ]
     findings = sum(len(each.findings) for each in values)
     return {"totals": {"subdirs": len(values), "findings": findings}, "results": results}
+
+
+def _proofs(value: Checked) -> dict[str, Any]:
+    """Of each record as built that an archive was to prove, whether one did."""
+    records = [
+        {
+            "record": "/".join(each.place),
+            "proved": each.proved,
+            "reason": plain(each.reason) or (None if each.finding is None else str(each.finding.code)),
+        }
+        for each in value.proofs or ()
+    ]
+    return {"totals": {"records": len(records), "proved": value.proved}, "records": records}
 
 
 def show_checked(console: Console, values: Sequence[Checked]) -> None:
@@ -265,6 +279,9 @@ def show_checked(console: Console, values: Sequence[Checked]) -> None:
         outcome = _many(len(each.findings), "finding") if each.findings else "all of it is attested"
         records = _many(each.records, "record")
         console.print(Text(f"{said.subdir}: generation {said.generation}, {_when(each.newest)}, {records}: {outcome}"))
+        if each.proofs:
+            count = _many(len(each.proofs), "record")
+            console.print(Text(f"  as built: archives proved {each.proved} of {count} that were ever patched or named"))
         for finding in each.findings:
             terminal.finding(console, finding)
 

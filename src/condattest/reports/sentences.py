@@ -33,6 +33,7 @@ _ADVICE: Final = {
     Code.PATCH_MISSING: "try again; a mirror may lag behind its channel",
     Code.PATCH_REPLACED: "if you replaced it, say so: patch attest --replaced FILE; if not, find out who did",
     Code.PATCH_STRIPPED: "condattest patch blame shows what is missing; do not install from there",
+    Code.PATCH_UNPROVEN: "put the archives back beside the index: without them it is only what the server says",
     Code.PATCH_UNATTRIBUTED: "do not install it; ask the channel who changed the record",
     Code.PATCH_HELD: "update the client's index or lock file, and solve again",
     Code.POLICY_NO_PATCH_RULE: "add a [[patch]] for the channel to the policy, or leave --patches out",
