@@ -1,10 +1,12 @@
 """A mirror has the whole history of patches, and whoever reads it there finds what the author signed."""
 
 import json
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
-from condattest.errors import Malformed
+from condattest.errors import Malformed, NotFound
 from condattest.formats import sidecar
 from condattest.model.finding import Code
 from condattest.operations import patch_log
@@ -80,6 +82,52 @@ def test_a_damaged_file_is_not_copied_and_no_bundle_names_it(history, tmp_path, 
     assert caught.value.finding.code is Code.PATCH_FILE
     assert not list((tmp_path / "mirror").rglob("*.sigs"))
     assert not list((tmp_path / "mirror").rglob(path.name))
+
+
+@pytest.fixture
+def mirror(tmp_path):
+    (tmp_path / "mirror").mkdir()
+    return tmp_path / "mirror"
+
+
+def lose(world, *digests):
+    for path in world.patches(""):
+        if path.name.partition(".")[0] in digests:
+            path.unlink()
+
+
+def test_files_of_a_revoked_generation_that_are_gone_stop_no_mirror(history, mirror):
+    third = history.chain().generation(3)
+    history.void = frozenset({third.payload})
+    history.trusted = TEAMS[:2]
+    history.attest(TEAMS[0])
+    shards = {digest for name, digest in history.chain("noarch", *TEAMS).delta(third).items()}
+    for digests in (shards, {third.said.map, third.said.delta}):
+        lose(history, *digests)
+        copy_patches(StoreOrigin(Directory(history.root)), Directory(mirror), "noarch")
+        there = replace(history, root=mirror)
+        assert [(step.number, step.findings) for step in patch_log.log(there.chain())] == [
+            (4, ()), (3, ()), (2, ()), (1, ()),
+        ]  # fmt: skip
+        assert there.blame().lines == history.blame().lines
+        assert not there.patches(f"{third.said.delta}.delta.json.zst")
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_files_that_a_shard_names_have_to_be_there(history, mirror, number):
+    lose(history, history.chain().generation(number).said.delta)
+    with pytest.raises(NotFound):
+        copy_patches(StoreOrigin(Directory(history.root)), Directory(mirror), "noarch")
+    assert not list(mirror.rglob("*.sigs"))
+
+
+def test_the_newest_one_s_files_have_to_be_there_though_it_changed_nothing(history, mirror):
+    made = history.attest(refresh_after=timedelta(0))
+    assert made.changed == {}
+    lose(history, made.generation.said.delta)
+    with pytest.raises(NotFound):
+        copy_patches(StoreOrigin(Directory(history.root)), Directory(mirror), "noarch")
+    assert not list(mirror.rglob("*.sigs"))
 
 
 def test_a_channel_without_patches_has_nothing_to_copy(tmp_path):
