@@ -1,13 +1,15 @@
 """`condattest patch cosign` as a second maintainer runs it."""
 
+import hashlib
 import json
 
 import pytest
 
+from condattest.formats import sidecar
 from condattest.sandbox import github
 from tests import channels
 from tests.patched_channel import CHANNEL, NAME, fix
-from tests.rehearsal import a_package
+from tests.rehearsal import a_package, signed
 
 FIRST, SECOND = "patches/first", "patches/second"
 SUBDIR = ("--subdir", "noarch", "--channel", CHANNEL.url)
@@ -87,6 +89,49 @@ def test_what_the_author_voided_or_replaced_the_second_signer_names_too(patch, w
     for option in ("--void", "--replaced"):
         ran = patch("cosign", option, "x", by=SECOND)
         assert (ran.code, option in ran.err) == (2, True)
+
+
+def test_an_installer_who_requires_both_rejects_before_and_accepts_after(run, patch, policy, world, sigstore, tmp_path):
+    """Of a package that one of them attested, whose record was patched; the index is published too early."""
+    package = world.root / "noarch" / NAME
+    data = sidecar.dump([signed(package, github(FIRST), CHANNEL, by=sigstore.sandbox).strip()])
+    for suffix in (".sigs", f".sigs.{hashlib.sha256(data).hexdigest()}"):
+        package.with_name(NAME + suffix).write_bytes(data)
+    assert run("index", world.root, "--subdir", "noarch").code == 0
+    with channels.served(world.root) as url:
+        policy.write_text(f"""{policy.read_text()}
+[[rule]]
+channel = "{CHANNEL.url}"
+package = "*"
+signers = ["first"]
+
+[[channel]]
+url = "{CHANNEL.url}"
+mirrors = ["{url}"]
+""")
+
+        # In CI nothing is cached: all of this happens in one second of Last-Modified.
+        def install():
+            return run(
+                "verify", f"{url}/noarch/{NAME}", "--policy", policy, "--patches", "require", "--json",
+                "--trusted-root", sigstore.root, env={"CI": "true"},
+            )  # fmt: skip
+
+        def codes(ran):
+            return [finding["code"] for finding in ran.json["results"][0]["findings"]]
+
+        ran = install()
+        assert (ran.code, codes(ran)) == (1, ["PATCH-NONE"])
+        assert patch("attest").code == 0
+        ran = install()
+        assert (ran.code, codes(ran)) == (1, ["PATCH-NONE"])
+        # Whoever writes to the host names it all the same.
+        world.point(1)
+        ran = install()
+        assert (ran.code, codes(ran)) == (1, ["MISSING-THRESHOLD"])
+        assert patch("cosign", by=SECOND).code == 0
+        ran = install()
+        assert (ran.code, codes(ran)) == (0, []), ran.err
 
 
 def test_the_document(patch, tmp_path):
