@@ -118,6 +118,20 @@ def test_what_has_to_be_fresh_is_not_taken_from_here(cached, server, tmp_path):
     assert offline(server, tmp_path).fresh(URL, MIB) == b"body"
 
 
+def test_whoever_asks_on_their_own_condition_is_answered_by_the_server(cached, server):
+    cached(URL, MIB)
+    server.files[URL] = (b"new", '"2"')
+    assert cached.conditional(URL, MIB, etag='"1"').body == b"new"
+    assert isinstance(cached.conditional(URL, MIB, etag='"2"'), NotModified)
+
+
+def test_a_condition_of_the_caller_s_own_is_passed_on(cached, server):
+    cached(URL, MIB)
+    server.files[URL] = (b"new", '"2"')
+    assert cached.conditional(URL, MIB, etag='"1"') == Fetched(b"new", '"2"', None)
+    assert isinstance(cached.conditional(URL, MIB, etag='"2"'), NotModified)
+
+
 def test_what_vanished_is_gone(cached, server, tmp_path):
     cached(URL, MIB)
     del server.files[URL]

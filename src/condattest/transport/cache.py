@@ -120,6 +120,12 @@ class Cached:
         """Return the body of a URL past every cache; offline there is nothing fresher than what is kept."""
         return self(url, limit) if self._offline else self._fetcher.fresh(url, limit)
 
+    def conditional(
+        self, url: str, limit: int, *, etag: str | None = None, last_modified: str | None = None
+    ) -> "Fetched | NotModified":
+        """Return the body of a URL unless it is still the one that the caller knows; what is kept is not asked."""
+        return self._fetcher.conditional(url, limit, etag=etag, last_modified=last_modified)
+
     def stream(self, url: str, limit: int) -> AbstractContextManager[Iterator[bytes]]:
         """Yield the parts of a body as they come; they are not kept."""
         return self._fetcher.stream(url, limit)
