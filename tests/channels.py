@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -44,15 +45,37 @@ def record(channel: Path, subdir: str, name: str, base: str = "repodata.json") -
     return (document["packages"] | document["packages.conda"])[name]
 
 
+@dataclass
+class Asked:
+    """A request that a server got: its path, the answer's status, and how many bytes of a body were sent."""
+
+    path: str
+    status: int
+    sent: int = 0
+
+
 class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def __init__(self, *arguments: Any, seen: list[Asked], **how: Any) -> None:
+        self._seen = seen
+        super().__init__(*arguments, **how)
+
     def log_message(self, format, *arguments):
         pass
 
+    def log_request(self, code="-", size="-"):
+        self._seen.append(Asked(self.path, int(code)))
+
+    def copyfile(self, source, outputfile):
+        data = source.read()
+        self._seen[-1].sent += len(data)
+        outputfile.write(data)
+
 
 @contextlib.contextmanager
-def served(folder: Path) -> Iterator[str]:
-    """Serve a folder over HTTP on loopback; yields its URL."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=folder))
+def served(folder: Path, seen: list[Asked] | None = None) -> Iterator[str]:
+    """Serve a folder over HTTP on loopback, with `Last-Modified`; yields its URL, and notes in `seen` what is asked."""
+    handler = functools.partial(_Quiet, directory=folder, seen=[] if seen is None else seen)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:

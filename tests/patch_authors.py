@@ -4,7 +4,7 @@ import hashlib
 from datetime import UTC, datetime
 
 from condattest.model.channel import Channel
-from condattest.operations import patch_attest, patch_inputs
+from condattest.operations import patch_attest, patch_cosign, patch_inputs
 from condattest.operations.patch_chain import Chain
 from condattest.patches import engines
 from condattest.policy.patch_signers import Authority
@@ -36,3 +36,22 @@ def attest_all(place: str, root: bytes, bundles: dict[str, bytes]) -> None:
         engine_version="0.13.0",
     )
     patch_attest.attest(order, lambda payload: bundles[hashlib.sha256(payload).hexdigest()], now=NOW)
+
+
+def cosign_all(place: str, root: bytes, bundle: bytes) -> None:
+    """Cosign noarch's newest generation as `condattest patch cosign --any-signer` does.
+
+    Args:
+        place: The store.
+        root: The trust root.
+        bundle: What signing it gives.
+    """
+    store = open_store(place)
+    origin, trust = StoreOrigin(store), TrustRoot.from_json(root, name="sandbox")
+    order = patch_cosign.Order(
+        store=store,
+        chain=Chain(origin, CHANNEL, "noarch", "author", Authority(None, trust.sha256), [trust]),
+        packages=origin,
+        inputs=patch_inputs.read(origin, "noarch"),
+    )
+    patch_cosign.cosign(order, lambda payload: bundle)

@@ -1,15 +1,19 @@
 """A channel that the real conda-index patched, and the people who sign its patches."""
 
+import io
 import json
 import shutil
+import tarfile
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
 import pytest
+from conda_package_streaming.create import conda_builder
 
 from condattest.errors import Malformed
+from condattest.formats.held_records import opened
 from condattest.model.artifact import PackageFile, Sha256
 from condattest.model.channel import Channel
 from condattest.operations import patch_attest, patch_blame, patch_inputs, patch_verify
@@ -119,8 +123,13 @@ class World:
     def inputs(self):
         return patch_inputs.read(StoreOrigin(Directory(self.root)), "noarch")
 
+    def record(self, side, name=NAME):
+        """A record of noarch, `as_built` or `served`."""
+        return opened(getattr(self.inputs(), side)["packages.conda"][name])
+
     def verify(self, **how):
-        return [finding.code for finding in patch_verify.verify(self.chain(), self.inputs(), **how).findings]
+        checked = patch_verify.verify(self.chain(), self.inputs(), **({"now": self.now} | how))
+        return [finding.code for finding in checked.findings]
 
     def payload(self, number):
         """The payload of a generation, whoever is trusted."""
@@ -144,6 +153,31 @@ class World:
 
     def point(self, generation):
         (self.root / "noarch" / "patches" / "head.json").write_text(json.dumps({"generation": generation}))
+
+
+def a_patch_package(folder: Path, instructions: dict[str, object], *, name="patches-1-0.conda", extra=None) -> Path:
+    """Make a package with instructions by subdir, and with `extra` in its about.json."""
+    file = PackageFile.parse(name)
+    index = {"name": file.name, "version": file.version, "build": file.build, "build_number": 0, "subdir": "noarch"}
+    members = {"info/index.json": index, "info/about.json": {} if extra is None else {"extra": extra}}
+    members |= {f"{subdir}/patch_instructions.json": given for subdir, given in instructions.items()}
+
+    def fill(archive):
+        for path, document in members.items():
+            data = json.dumps(document).encode()
+            member = tarfile.TarInfo(path)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+
+    folder.mkdir(exist_ok=True)
+    (folder / name).unlink(missing_ok=True)
+    if file.kind == ".conda":
+        with conda_builder(file.stem, folder) as archive:
+            fill(archive)
+    else:
+        with tarfile.open(folder / name, "w:bz2") as archive:
+            fill(archive)
+    return folder / name
 
 
 def fix(**keys):

@@ -25,6 +25,7 @@ PRELOADED = [
     "condattest.operations.publish",
     "condattest.operations.index",
     "condattest.operations.patch_attest",
+    "condattest.operations.patch_cosign",
     "condattest.signatures.authenticate",
     "condattest.signatures.refresh",
     "condattest.transport.directory",

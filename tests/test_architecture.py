@@ -26,8 +26,8 @@ ALLOWED = {
     "operations": GROUND | {"formats", "patches", "policy", "transport", "signatures", "operations"},
 }
 ALLOWED["reports"] = ALLOWED["operations"] | {"reports"}
-ALLOWED["cli"] = ALLOWED["reports"] | {"sandbox", "cli"}
 ALLOWED["proxy"] = ALLOWED["reports"] | {"proxy"}
+ALLOWED["cli"] = ALLOWED["proxy"] | {"sandbox", "cli"}
 ALLOWED["conda_plugin"] = ALLOWED["reports"] | {"cli", "conda_plugin"}
 ALLOWED["__main__"] = {"cli"}
 
@@ -48,6 +48,8 @@ FOREIGN = {
     "rich": ("reports/", "cli/"),
     "jinja2": ("reports/",),
     "click": ("cli/",),
+    "starlette": ("proxy/",),
+    "uvicorn": ("proxy/",),
     "conda": ("conda_plugin/",),
 }
 CLOCK_READERS = ("cli/", "proxy/", "conda_plugin/", "sandbox/")

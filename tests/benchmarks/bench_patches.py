@@ -3,6 +3,7 @@
 import hashlib
 import http.server
 import json
+import os
 import random
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from condattest.model.channel import Channel
 from condattest.operations import patch_attest, patch_blame, patch_inputs
 from condattest.operations.patch_chain import Chain
 from condattest.operations.patch_judgement import Asked, judge
+from condattest.operations.revisit import Revisit
 from condattest.patches.conda_index_engine import CondaIndex
 from condattest.policy import rules
 from condattest.policy.patch_signers import authority
@@ -199,6 +201,27 @@ def _read(
             work()
             rows.append((f"{label}, over HTTP", (time.perf_counter() - began) * 1000, "ms"))
             rows.append(("  what it reads", _Counting.sent / 1e6, "MB"))
+        rows += _observed(root, HttpOrigin(url, fetcher), trust)
     server.shutdown()
     server.server_close()
+    return rows
+
+
+def _observed(root: Path, origin: HttpOrigin, trust: TrustRoot) -> list[tuple[str, float, str]]:
+    """What an observer reads: at first, and again where nothing changed."""
+    store = Directory(root)
+    chain = _chain(StoreOrigin(store), trust)
+    for path in (root / "noarch").glob("*.json"):
+        os.utime(path, (1_700_000_000, 1_700_000_000))
+    rows = []
+    for label in ("an observer's first reading", "  and again"):
+        _Counting.sent, began = 0, time.perf_counter()
+        revisit = Revisit(origin, store, chain, None, "conda-index", datetime.now(UTC))
+        if revisit.unchanged(None) is None:
+            patch_inputs.read(revisit, "noarch")
+            newest = chain.newest()
+            assert newest is not None
+            revisit.note(newest)
+        rows.append((f"{label}, over HTTP", (time.perf_counter() - began) * 1000, "ms"))
+        rows.append(("  what it reads", _Counting.sent / 1e6, "MB"))
     return rows

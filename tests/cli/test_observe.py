@@ -1,6 +1,7 @@
 """A witness for a channel that does not sign: what it saw, since when, in a store of its own."""
 
 import json
+import os
 
 import pytest
 
@@ -47,6 +48,25 @@ def test_it_signs_what_it_sees_and_only_when_that_changes(observe, run, sigstore
     steps = log(run, sigstore, tmp_path).json["results"]
     assert [(step["number"], step["findings"]) for step in steps] == [(2, []), (1, [])]
     assert steps[0]["generation"]["evidence"][0]["signer"]["identity"].startswith(f"https://github.com/{WITNESS}")
+
+
+@pytest.mark.parametrize("state", [False, True])
+def test_a_run_in_which_nothing_changed_fetches_nothing(observe, world, tmp_path, state):
+    """As cron does it, by the hour."""
+    world.index(fix(depends=["python >=3"]))
+    for path in (world.root / "noarch").glob("*.json"):
+        os.utime(path, (1_700_000_000, 1_700_000_000))
+    more = ("--state", tmp_path / "state.json") if state else ()
+    seen = []
+    with channels.served(world.root, seen) as url:
+        assert observe("--json", *more, url=url).json["totals"]["new"] == 1
+        seen.clear()
+        ran = observe(*more, url=url, env={})  # Nothing is signed, so nobody is asked who they are.
+        assert (ran.code, "nothing changed since generation 1" in ran.out) == (0, True), ran.err
+        assert [(each.status, each.sent) for each in seen] == [(304, 0)] * 3
+        assert (tmp_path / "witness" / "noarch" / "patches" / "seen.json").exists() is not state
+        seen.clear()
+        assert observe("--instructions", tmp_path / "none-1-0.conda", *more, url=url).code == 2
 
 
 def test_nothing_is_written_to_the_channel(observe, world):

@@ -1,5 +1,6 @@
 """`condattest patch` as an author and a reader run it: options, exit codes, documents, and what is said."""
 
+import hashlib
 import json
 import shutil
 from datetime import timedelta
@@ -10,12 +11,13 @@ from condattest.sandbox import github
 from condattest.transport.store import open_store
 from tests import channels
 from tests.operations.test_publish import files
-from tests.patched_channel import CHANGES, CHANNEL, NAME, START, TEAMS, fix, trust
-from tests.rehearsal import REPOSITORY, a_package
+from tests.patched_channel import CHANGES, CHANNEL, NAME, START, TEAMS, a_patch_package, fix, trust
+from tests.rehearsal import REPOSITORY, a_package, signed
 
 SUBDIR = ("--subdir", "noarch")
 OURS = (*SUBDIR, "--channel", CHANNEL.url)
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
+WORDS = "words-1.0-0.conda"
 VERBS = [("log",), ("blame", NAME), ("verify",)]
 
 
@@ -47,7 +49,7 @@ def reader(run, history, tmp_path):
     return call
 
 
-def policy(keys="", channel=CHANNEL.url, more=""):
+def policy(keys="", channel=CHANNEL.url, more="", max_age="3650d"):
     signers = "\n".join(
         f"""
 [signer.{team.replace("/", "-")}]
@@ -65,7 +67,7 @@ version = 1
 [[patch]]
 channel = "{channel}"
 signers = {json.dumps([team.replace("/", "-") for team in TEAMS])}
-max-age = "7d"
+max-age = "{max_age}"
 {keys}
 {more}
 """
@@ -93,7 +95,11 @@ class TestAttest:
         assert document["totals"] == {"subdirs": 1, "new": 1}
         assert (result["new"], result["changed"], result["asBuilt"]) == (True, [f"packages.conda/{NAME}"], "archive")
         assert result["engine"] == {"name": "conda-index", "version": "0.13.0"}
-        assert result["source"] == {"uri": f"git+https://github.com/{REPOSITORY}", "commit": COMMIT}
+        assert (result["source"]["uri"], result["source"]["commit"], result["source"]["statedBy"]) == (
+            f"git+https://github.com/{REPOSITORY}",
+            COMMIT,
+            "author",
+        )
         assert (result["role"], result["channel"], result["subdir"]) == ("author", CHANNEL.url, "noarch")
         assert result["evidence"][0]["signer"]["identity"].startswith(f"https://github.com/{REPOSITORY}")
         assert sorted(result["written"]) == sorted(path.name for path in world.patches("") if path.name[0] != ".")
@@ -101,16 +107,15 @@ class TestAttest:
         assert remembered == {"generation": 1, "payload": result["payloadSha256"]}
 
     def test_the_package_of_a_deployment_has_the_instructions(self, author, world, tmp_path):
-        import io
-        import tarfile
-
-        data = (world.root / "noarch" / "patch_instructions.json").read_bytes()
-        with tarfile.open(tmp_path / "patches-1-0.tar.bz2", "w:bz2") as archive:
-            member = tarfile.TarInfo("noarch/patch_instructions.json")
-            member.size = len(data)
-            archive.addfile(member, io.BytesIO(data))
-        (world.root / "noarch" / "patch_instructions.json").unlink()
-        assert author("--instructions", tmp_path / "patches-1-0.tar.bz2").code == 0
+        instructions = world.root / "noarch" / "patch_instructions.json"
+        package = a_patch_package(tmp_path / "built", {"noarch": json.loads(instructions.read_bytes())})
+        instructions.unlink()
+        ran = author("--instructions", package, "--json")
+        assert ran.code == 0, ran.err
+        [result] = ran.json["results"]
+        digest = hashlib.sha256(package.read_bytes()).hexdigest()
+        assert result["inputs"][-1] == {"name": package.name, "sha256": digest, "signers": []}
+        assert result["source"] is None
         assert "PATCH-REPLAY" in author().err
 
     def test_a_generation_that_is_voided_is_followed_by_one_that_says_its_changes_anew(self, author, world):
@@ -137,6 +142,43 @@ class TestAttest:
         for wrong in ("numbers", "nowhere-1.0-0.conda"):
             ran = author("--replaced", wrong)
             assert (ran.code, "--replaced" in ran.err) == (2, True)
+
+    def test_a_package_is_the_source_unless_another_is_given(self, author, world, tmp_path):
+        given = json.loads((world.root / "noarch" / "patch_instructions.json").read_bytes())
+        extra = {"sha": COMMIT, "remote_url": "https://github.com/example/patches", "flow_run_id": "github_1"}
+        package = a_patch_package(tmp_path / "built", {"noarch": given}, extra=extra)
+        ran = author("--instructions", package, "--json")
+        assert ran.json["results"][0]["source"] == {
+            "uri": "git+https://github.com/example/patches",
+            "commit": COMMIT,
+            "statedBy": "package",
+            "flowRunId": "github_1",
+        }
+        shutil.rmtree(world.root / "noarch" / "patches")
+        ran = author(
+            "--instructions", package, "--json", "--source", f"git+https://github.com/example/patches@{COMMIT}"
+        )
+        assert "PATCH-SOURCE" not in ran.err
+        shutil.rmtree(world.root / "noarch" / "patches")
+        ran = author("--instructions", package, "--json", "--source", f"git+https://x.example/other@{COMMIT}")
+        assert "PATCH-SOURCE" in ran.err
+        source = ran.json["results"][0]["source"]
+        assert (source["uri"], source["statedBy"]) == ("git+https://x.example/other", "author")
+
+    def test_who_attested_the_package_is_recorded_and_who_forged_it_refused(self, author, sigstore, world, tmp_path):
+        given = json.loads((world.root / "noarch" / "patch_instructions.json").read_bytes())
+        package = a_patch_package(tmp_path / "built", {"noarch": given})
+        signed(package)
+        ran = author("--instructions", package)
+        assert (ran.code, world.patches("")) == (1, [])
+        assert "CRYPTO" in ran.err
+        assert "do not attest from this package" in ran.err
+        signed(package, by=sigstore.sandbox)
+        ran = author("--instructions", package, "--json")
+        assert ran.code == 0, ran.err
+        recorded = ran.json["results"][0]["inputs"][-1]
+        assert recorded["name"] == f"{package.name}.sigstore.json"
+        assert recorded["signers"][0]["identity"].startswith(f"https://github.com/{REPOSITORY}/")
 
     def test_a_heartbeat_that_is_not_due(self, author):
         author()
@@ -165,6 +207,23 @@ class TestAttest:
         assert ran.json["error"]["kind"] == "Malformed"
         assert ran.json["error"]["message"].startswith("PATCH-REPLAY")
         assert world.patches("") == []
+
+    def test_what_is_served_otherwise_is_signed_if_the_option_says_so(self, author, run, sigstore, world):
+        world.edit("repodata.json", lambda document: document["packages.conda"][NAME].update(depends=[]))
+        assert author(env={"CONDATTEST_ALLOW_UNATTRIBUTED": "1"}).code == 1
+        ran = author("--allow-unattributed")
+        assert ran.code == 0, ran.err
+        assert "PATCH-ALLOWED" in ran.err
+        listed = f"  1 difference to what is served:\n    packages.conda/{NAME} (depends)\n"
+        assert listed in ran.out
+        log = (
+            "patch", "log", world.root, *OURS, "--repository", REPOSITORY, "--trust-config", sigstore.config,
+        )  # fmt: skip
+        assert listed in run(*log).out
+        [result] = run(*log, "--json").json["results"]
+        first = [{"section": "packages.conda", "file": NAME, "keys": ["depends"]}]
+        assert result["generation"]["unattributed"] == {"count": 1, "first": first}
+        assert "PATCH-ALLOWED" in author("--allow-unattributed").err
 
     @pytest.mark.parametrize(
         ("arguments", "message"),
@@ -344,6 +403,46 @@ class TestVerify:
         assert (finding["code"], finding["where"]) == ("PATCH-UNATTRIBUTED", NAME)
         assert "1 finding\n" in reader("verify").out
 
+    def test_archives_prove_the_records_as_built(self, reader, history):
+        ran = reader("verify", "--json")
+        assert ran.json["results"][0]["asBuilt"] == {
+            "totals": {"records": 1, "proved": 1},
+            "records": [{"record": f"packages.conda/{NAME}", "proved": True, "reason": None}],
+        }
+        assert "archives proved 1 of 1 record" in reader("verify").out
+
+    def test_without_them_it_is_undecided_unless_the_index_is_believed(self, reader, history):
+        (history.root / "noarch" / NAME).unlink()
+        ran = reader("verify")
+        assert ran.code == 3, ran.err
+        assert "PATCH-UNPROVEN" in ran.out
+        ran = reader("verify", "--trust-as-built", "--json")
+        assert ran.code == 0, ran.err
+        assert ran.json["results"][0]["asBuilt"]["totals"] == {"records": 1, "proved": 0}
+
+    @pytest.mark.parametrize(
+        ("arguments", "code", "fetched"),
+        [((), 0, {NAME}), ((WORDS,), 0, {WORDS}), (("--trust-as-built",), 0, set()),
+         (("--trust-as-built", NAME), 0, {NAME}), (("nowhere-1-0.conda",), 2, set())],
+    )  # fmt: skip
+    def test_of_a_web_server_only_the_archives_that_are_asked_for_are_fetched(
+        self, reader, history, arguments, code, fetched
+    ):
+        seen = []
+        with channels.served(history.root, seen) as url:
+            assert reader(("verify", *arguments), place=url).code == code
+        assert {asked.path.rpartition("/")[2] for asked in seen if asked.path.endswith(".conda")} == fetched
+
+    @pytest.mark.parametrize("name", ["x", "../x-1-0.conda"])
+    def test_what_names_no_package_is_usage(self, reader, name):
+        assert reader(("verify", name)).code == 2
+
+    def test_an_age_that_is_asked_for(self, reader):
+        ran = reader("verify", "--max-age", "7d")
+        assert (ran.code, "FRESH-STALE" in ran.out) == (1, True)
+        assert reader("verify", "--max-age", "3650d").code == 0
+        assert reader("verify", "--max-age", "a week").code == 2
+
     def test_a_file_that_is_missing_is_undecided(self, reader, history):
         for path in history.patches(".delta.json.zst"):
             path.unlink()
@@ -441,6 +540,11 @@ class TestPolicy:
         ran = judged("verify", policy('keys = ["depends", "constrains"]'))
         assert ran.code == 1
         assert "PATCH-KEY" in ran.out
+
+    def test_its_age_counts_and_an_option_outranks_it(self, judged):
+        ran = judged("verify", policy(max_age="7d"))
+        assert (ran.code, "FRESH-STALE" in ran.out) == (1, True)
+        assert "FRESH-STALE" not in judged("verify", policy(max_age="7d"), "--max-age", "3650d").out
 
     @pytest.mark.parametrize("verb", VERBS)
     def test_one_without_a_rule_for_the_channel_is_usage(self, judged, verb):

@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from condattest.formats import patch_statement, statement
-from condattest.formats.patch_statement import COUNTS, PREDICATE_TYPE, PatchStatement, Source
+from condattest.formats.patch_descriptors import Input, InputSigner, Source
+from condattest.formats.patch_differences import SECTIONS, Difference, Unattributed
+from condattest.formats.patch_statement import COUNTS, PREDICATE_TYPE, PatchStatement
 from condattest.formats.statement import PAYLOAD_TYPE, Statement
 from condattest.model.artifact import Sha256
 from condattest.model.channel import Channel
@@ -28,12 +30,25 @@ SAID = PatchStatement(
     engine_version="0.13.0",
     as_built="archive",
     source=Source("git+https://github.com/patches/one", "0" * 40),
-    inputs=(("noarch/repodata.json", B),),
+    inputs=(Input("noarch/repodata.json", B),),
     counts=dict(zip(COUNTS, (3, 1, 0, 1), strict=True)),
     instructions=C,
     map=A,
     delta=B,
     log=D,
+)
+FULL = replace(
+    SAID,
+    source=replace(SAID.source, stated_by="package", flow_run_id="github_1"),
+    inputs=(*SAID.inputs, Input("patches-1-0.conda.sigs", C, (InputSigner("https://x", "https://issuer"),))),
+    unattributed=Unattributed(2, (Difference("packages.conda", "x-1-0.conda", ("depends",)),)),
+)
+"""The same with all that may be left out."""
+
+
+signers = st.lists(st.builds(InputSigner, texts, texts), max_size=2).map(tuple)
+differences = st.builds(
+    Difference, st.sampled_from(SECTIONS), texts | st.just(""), st.lists(texts | st.just(""), max_size=3).map(tuple)
 )
 
 
@@ -52,8 +67,13 @@ def statements(draw):
         engine=draw(texts),
         engine_version=draw(texts),
         as_built=draw(st.sampled_from(["archive", "index"])),
-        source=draw(st.none() | st.builds(Source, texts, commits)),
-        inputs=tuple(draw(st.lists(st.tuples(texts, digests), max_size=3))),
+        source=draw(
+            st.none()
+            | st.builds(Source, texts, commits)
+            | st.builds(Source, texts, commits, st.just("package"), st.none() | texts)
+        ),
+        inputs=tuple(draw(st.lists(st.builds(Input, texts, digests, signers), max_size=3))),
+        unattributed=Unattributed.of(draw(st.lists(differences, max_size=3))),
         counts={name: draw(st.integers(0, 2**53 - 1)) for name in COUNTS},
         instructions=draw(st.none() | digests),
         map=draw(digests),
@@ -79,8 +99,8 @@ def test_the_bytes_are_the_same_each_time():
     assert statement.dump(patch_statement.statement(SAID)) == statement.dump(patch_statement.statement(other))
 
 
-def document() -> dict:
-    return json.loads(statement.dump(patch_statement.statement(SAID)))
+def document(said: PatchStatement = SAID) -> dict:
+    return json.loads(statement.dump(patch_statement.statement(said)))
 
 
 def parsed(raw: dict) -> PatchStatement:
@@ -88,9 +108,9 @@ def parsed(raw: dict) -> PatchStatement:
 
 
 @settings(max_examples=400)
-@given(st.sampled_from([path for path in paths_of(document()) if path]), values, st.booleans())
+@given(st.sampled_from([path for path in paths_of(document(FULL)) if path]), values, st.booleans())
 def test_with_one_value_exchanged_it_is_malformed_or_read_back(path, value, drop):
-    raw = document()
+    raw = document(FULL)
     *way, last = path
     inner = raw
     for key in way:
@@ -156,6 +176,52 @@ NUMBERS = (0, -1, 1.0, "2", True, None, 2**53)
 def test_any_other_form_is_refused(change):
     raw = document()
     assert parsed(raw) == SAID
+    change(raw)
+    refused(lambda: parsed(raw), Code.PATCH_STATEMENT)
+
+
+def listed(**changes):
+    entry = {"section": "packages", "file": "x-1-0.tar.bz2", "keys": []} | changes
+    return predicate(unattributed={"count": 1, "first": [entry]})
+
+
+def annotated(**annotations):
+    return lambda raw: raw["predicate"]["source"].update(annotations=annotations)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(predicate(unattributed=None), id="null"),
+        pytest.param(predicate(unattributed={"count": 0, "first": []}), id="none"),
+        pytest.param(predicate(unattributed={"count": 1, "first": []}), id="none listed"),
+        pytest.param(predicate(unattributed={"first": []}), id="no count"),
+        pytest.param(
+            predicate(unattributed={"count": 1, "first": [{"section": "packages", "file": "x", "keys": []}] * 2}),
+            id="more listed than counted",
+        ),
+        pytest.param(
+            predicate(unattributed={"count": 500, "first": [{"section": "packages", "file": "x", "keys": []}] * 101}),
+            id="too many listed",
+        ),
+        pytest.param(listed(section="signed"), id="another section"),
+        pytest.param(listed(file=7), id="a file that is a number"),
+        pytest.param(listed(file="x" * 256), id="a long file"),
+        pytest.param(listed(keys=["x" * 65]), id="a long key"),
+        pytest.param(listed(keys=["x"] * 21), id="many keys"),
+        pytest.param(listed(keys="depends"), id="keys that are a text"),
+        pytest.param(listed(why="x"), id="unknown key"),
+        pytest.param(annotated(), id="no annotation"),
+        pytest.param(annotated(statedBy="author"), id="stated by the author"),
+        pytest.param(annotated(statedBy="package", flowRunId=None), id="null run"),
+        pytest.param(annotated(statedBy="package", more=1), id="unknown annotation"),
+        pytest.param(lambda raw: raw["predicate"]["inputs"][0].update(annotations={"signers": []}), id="no signers"),
+        pytest.param(lambda raw: raw["predicate"]["inputs"][0].update(annotations={}), id="input without signers"),
+    ],
+)
+def test_any_other_form_of_what_may_be_left_out_is_refused(change):
+    assert parsed(document(FULL)) == FULL
+    raw = document()
     change(raw)
     refused(lambda: parsed(raw), Code.PATCH_STATEMENT)
 

@@ -111,3 +111,16 @@ def test_the_compressed_monolith_comes_before_the_plain_one():
     files[f"{BASE}/repodata.json.zst"] = b"no zstd"
     with pytest.raises(Malformed):
         monolith(BASE, Server(files))
+
+
+def test_a_failure_that_is_remembered_does_not_gather_who_asked():
+    """A channel without shards is the rule: thousands of packages ask for what is not there."""
+    server = plain()
+    failure = server.files[f"{BASE}/repodata_shards.msgpack.zst"] = NotFound("u", "404")
+    indexes = Indexes(server)
+    for _ in range(50):
+        indexes.record(CHANNEL, "noarch", FILES[0])
+    frames, trace = 0, failure.__traceback__
+    while trace is not None:
+        frames, trace = frames + 1, trace.tb_next
+    assert frames < 10

@@ -11,9 +11,11 @@ import pytest
 
 from condattest.errors import ServiceFailed
 from condattest.formats import patch_files, statement
-from condattest.formats.patch_statement import PREDICATE_TYPE
-from condattest.model.finding import Code
+from condattest.formats.patch_differences import Difference, Unattributed
+from condattest.formats.patch_statement import MAX_PAYLOAD, PREDICATE_TYPE
+from condattest.model.finding import Code, Finding
 from condattest.operations import patch_attest, patch_log
+from condattest.patches import engines
 from condattest.transport.directory import Directory
 from condattest.transport.origin import StoreOrigin
 from condattest.transport.store import open_store
@@ -142,6 +144,106 @@ class TestAttesting:
         assert not history.attest(**how).new
 
 
+class TestThreshold:
+    def test_the_first_of_two_signers_writes_and_is_told_that_one_is_missing(self, world):
+        world.index(fix(depends=[]))
+        made = world.attest(chain=world.chain(threshold=2))
+        assert (made.new, made.wanted, len(made.generation.evidence)) == (True, 2, 1)
+        assert made.written[-1] == "1.sigs"
+        assert world.chain().newest() is None, "readers are not told of what they would refuse"
+        refused(lambda: world.chain(threshold=2).generation(1), Code.MISSING_THRESHOLD)
+        refused(lambda: world.attest(chain=world.chain(threshold=2)), Code.MISSING_THRESHOLD)
+
+
+class TestUnattributed:
+    """The option signs what the instructions give, and says what was served; it makes nothing right."""
+
+    def allowed(self, world, **how):
+        return world.attest(allow_unattributed=True, **how)
+
+    def test_the_map_is_of_the_replay_and_the_statement_lists_what_is_served(self, history):
+        history.index(fix(**LAST, features="x"))
+        history.edit("repodata.json", lambda served: served["packages.conda"][NAME].update(depends=["evil"], extra=1))
+        made = self.allowed(history)
+        expected = Unattributed(1, (Difference("packages.conda", NAME, ("depends", "extra")),))
+        assert made.unattributed == made.generation.said.unattributed == expected
+        assert history.chain().newest().said.unattributed == expected
+        touched = {line.key: line.touches[-1].new.json for line in history.blame().lines}
+        assert (touched["depends"], touched["features"]) == (LAST["depends"], "x")
+        assert "extra" not in touched
+        assert history.verify() == [Code.PATCH_UNATTRIBUTED]
+
+    def test_without_differences_it_changes_nothing(self, history):
+        twin = World(Path(shutil.copytree(history.root, history.root.with_name("twin"))), now=history.now)
+        for world in (history, twin):
+            world.index(fix(**LAST, features="x"))
+        with_it, without = self.allowed(history), twin.attest()
+        assert with_it.generation.payload == without.generation.payload
+        assert with_it.unattributed is None
+
+    @pytest.mark.parametrize(
+        ("change", "found"),
+        [
+            (lambda served: served["packages.conda"].pop(NAME), Difference("packages.conda", NAME)),
+            (
+                lambda served: served["packages.conda"][NAME].update(sha256="0" * 64),
+                Difference("packages.conda", NAME, ("sha256",)),
+            ),
+            (
+                lambda served: served["packages.conda"].update({"evil-1-0.conda": {}}),
+                Difference("packages.conda", "evil-1-0.conda"),
+            ),
+            (
+                lambda served: served.update(removed=["words-1.0-0.conda"]),
+                Difference("removed", "words-1.0-0.conda"),
+            ),
+        ],
+    )
+    def test_each_kind_of_difference(self, history, change, found):
+        history.edit("repodata.json", change)
+        assert self.allowed(history).unattributed == Unattributed(1, (found,))
+
+    def test_what_is_said_already_makes_no_further_generation(self, history):
+        history.edit("repodata.json", lambda served: served["packages.conda"][NAME].update(depends=["evil"]))
+        made = self.allowed(history)
+        assert (made.new, made.generation.said.generation, made.changed) == (True, 4, {})
+        again = self.allowed(history)
+        assert (again.new, again.unattributed) == (False, made.unattributed)
+        history.edit("repodata.json", lambda served: served["packages.conda"][NAME].update(extra=1))
+        assert self.allowed(history).generation.said.generation == 5
+        history.index()
+        assert not self.allowed(history).new
+
+    def test_however_much_is_served_otherwise_the_payload_stays_small(self, history):
+        """Names that somebody chose who wants that nothing is ever signed again."""
+        long = {f"{number:03}-" + "x" * 5000: number for number in range(100)}
+        many = {f"evil{'x' * 150}-{number}-0.conda": {} for number in range(500)}
+        history.edit("repodata.json", lambda served: served["packages.conda"][NAME].update(long))
+        history.edit("repodata.json", lambda served: served["packages.conda"].update(many))
+        made = self.allowed(history)
+        assert made.unattributed.count == 501
+        assert 50 < len(made.unattributed.first) <= 100
+        assert len(made.generation.evidence[0].payload) < MAX_PAYLOAD
+
+    def test_what_cannot_be_foretold_is_not_signed(self, history):
+        """That the channel served just this outcome was the only proof of it."""
+
+        class Doubting:
+            name = "conda-index"
+
+            def apply(self, as_built, instructions):
+                patched = engines.engine(self.name).apply(as_built, instructions)
+                return replace(patched, findings=(Finding.of(Code.PATCH_UNREPRODUCED),))
+
+        assert not history.attest(engine=Doubting()).new
+        history.edit("repodata.json", lambda served: served["packages.conda"][NAME].update(depends=["evil"]))
+        refused(lambda: self.allowed(history, engine=Doubting()), Code.PATCH_UNREPRODUCED)
+
+    def test_an_instruction_that_no_reader_takes_is_refused_all_the_same(self, history):
+        history.index(fix(sha256="0" * 64))
+        refused(lambda: self.allowed(history), Code.PATCH_SERVER_KEY)
+
+
 class TestRefusing:
     """Nothing that a reader would refuse is ever written: the next author has to go on from it."""
 
@@ -214,9 +316,9 @@ class TestRefusing:
         refuses(Code.IDENTITY_MISMATCH, team="evil/patches")
         assert history.attest().generation.said.generation == 4
 
-    def test_fewer_signers_than_the_threshold(self, history, refuses):
+    def test_a_predecessor_with_fewer_signers_than_the_threshold(self, history, refuses):
+        """A generation after it would be refused by whoever needs the one before; `patch cosign` mends it."""
         history.index(fix(depends=[]))
-        shutil.rmtree(history.root / "noarch" / "patches")
         refuses(Code.MISSING_THRESHOLD, chain=history.chain(threshold=2))
 
     def test_a_statement_that_no_reader_would_read(self, history, refuses):

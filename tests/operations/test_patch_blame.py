@@ -33,7 +33,7 @@ def test_each_key_has_its_generation_its_time_and_its_signer(history):
 
 def test_a_key_has_its_whole_history(history):
     lines = {line.key: line for line in history.blame().lines}
-    built = history.inputs().as_built["packages.conda"][NAME]
+    built = history.record("as_built")
     depends = lines["depends"]
     assert [touch.generation.said.generation for touch in depends.touches] == [1, 3]
     assert [touch.old.json for touch in depends.touches] == [["python"], ["python >=3"]]
@@ -116,7 +116,7 @@ def test_generations_that_have_nothing_to_do_with_it_are_not_needed(history):
 
 def test_the_same_file_in_two_sections_is_ambiguous(history):
     """Two clients would take two records."""
-    record = history.inputs().as_built["packages.conda"][NAME]
+    record = history.record("as_built")
     for base, license_ in (("repodata_from_packages.json", record.get("license")), ("repodata.json", "GPL")):
         one = record | {"license": license_}
         history.edit(base, lambda document, one=one: document.update(v3={"conda": {"numbers-1.0-0": one}}))

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from condattest.formats import patch_files, patch_statement, sidecar, statement
+from condattest.formats.patch_descriptors import Input
 from condattest.formats.patch_files import Change, Value
 from condattest.model.channel import Channel
 from condattest.model.finding import Code
@@ -33,6 +34,18 @@ class TestGenerations:
         newest = history.chain().newest()
         assert (newest.said.generation, newest.time.at.date().isoformat()) == (3, "2026-03-03")
         assert newest.evidence[0].signer.claims.source_repository_uri == f"https://github.com/{TEAMS[2]}"
+
+    def test_where_one_signer_is_enough_it_is_the_same_chain(self, history):
+        """And what one signer vouches for is never remembered as what two do."""
+        chain = history.chain(threshold=2)
+        assert chain.with_one_signer().newest().said.generation == 3
+        refused(chain.newest, Code.MISSING_THRESHOLD)
+        assert chain.authority.wanted == 2
+
+    def test_the_roots_that_count_are_its_authority_s(self, history):
+        other = TrustRoot.from_json(Sandbox().trusted_root_json().encode(), name="other")
+        chain = replace(history.chain(), roots=[other, trust()])
+        assert [root.sha256 for root in chain.own_roots] == [trust().sha256]
 
     def test_without_a_head_there_is_none(self, world):
         assert world.chain().newest() is None
@@ -111,7 +124,7 @@ class TestGenerations:
 
     def test_a_payload_above_the_cap(self, history):
         said = history.chain().newest().said
-        inputs = tuple((f"{number}" * 1000, said.map) for number in range(64))
+        inputs = tuple(Input(f"{number}" * 1000, said.map) for number in range(64))
         sigs(history, 3).write_bytes(signed(history, replace(said, inputs=inputs), TEAMS[2]))
         refused(history.chain().newest, Code.PATCH_STATEMENT)
 
@@ -189,7 +202,7 @@ class TestStates:
 
     @pytest.fixture
     def as_built(self, history):
-        return history.inputs().as_built["packages.conda"][NAME]
+        return history.record("as_built")
 
     def test_each_change_is_by_its_generation(self, chain, entry, log):
         states = list(chain.states("numbers", PLACE, entry, log))
@@ -198,7 +211,7 @@ class TestStates:
 
     def test_their_sum_is_what_is_served(self, history, chain, entry, log, as_built):
         value = chain.value("numbers", PLACE, entry, as_built, log)
-        assert value == history.inputs().served["packages.conda"][NAME]
+        assert value == history.record("served")
 
     def test_from_another_record_it_is_not(self, chain, entry, log, as_built):
         for other in (as_built | {"license": "GPL"}, as_built | {"build_number": 7}):
@@ -231,5 +244,5 @@ def test_a_removal_keeps_what_was_patched(history):
     [digest] = chain.map(chain.newest()).values()
     entry = chain.shard(FILE.name, digest).files[PLACE]
     log = (*chain.log(chain.newest()), chain.newest().payload)
-    record = chain.value(FILE.name, PLACE, entry, history.inputs().as_built["packages.conda"][NAME], log)
+    record = chain.value(FILE.name, PLACE, entry, history.record("as_built"), log)
     assert (entry.removed, record["license"]) == (True, "MIT")

@@ -2,25 +2,25 @@
 
 import bz2
 import hashlib
-import io
 import json
-import tarfile
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from condattest.errors import Malformed, Misuse
+from condattest.errors import Misuse
 from condattest.formats import compression
+from condattest.formats.held_records import opened
+from condattest.formats.patch_descriptors import Input
 from condattest.model.finding import Code
-from condattest.operations import patch_inputs
-from condattest.patches.generation import records_of
+from condattest.operations import patch_inputs, patch_package
+from condattest.patches.index_sections import records_of
 from condattest.transport.directory import Directory
 from condattest.transport.fetch import Fetcher
 from condattest.transport.origin import HttpOrigin, StoreOrigin
 from tests import channels
 from tests.formats.test_patch_files import values
-from tests.patched_channel import EMPTY, NAME, finding_of, fix, refused
+from tests.patched_channel import EMPTY, NAME, a_patch_package, finding_of, fix, refused
 
 nested = st.dictionaries(st.sampled_from(["conda", "x-1-0.conda", "x-1-0"]), values)
 INDEX = b'{"packages": {}, "packages.conda": {"x-1-0.conda": {"name": "x"}}}'
@@ -41,13 +41,13 @@ def folder(tmp_path):
 
 def test_everything_is_read_with_its_digest(history):
     inputs = read(history.root)
-    assert inputs.as_built["packages.conda"][NAME]["depends"] == ["python"]
-    assert inputs.served["packages.conda"][NAME]["depends"] == ["python >=3.9"]
+    assert opened(inputs.as_built["packages.conda"][NAME])["depends"] == ["python"]
+    assert opened(inputs.served["packages.conda"][NAME])["depends"] == ["python >=3.9"]
     assert inputs.instructions.packages_conda[NAME]["license"] == "MIT"
     names = [f"noarch/{base}.json" for base in ("repodata_from_packages", "repodata", "patch_instructions")]
-    assert [name for name, _ in inputs.digests] == names
-    for name, digest in inputs.digests:
-        assert digest == hashlib.sha256((history.root / name).read_bytes()).hexdigest()
+    assert [each.name for each in inputs.digests] == names
+    for each in inputs.digests:
+        assert each.sha256 == hashlib.sha256((history.root / each.name).read_bytes()).hexdigest()
 
 
 def test_over_http(history):
@@ -66,7 +66,7 @@ def test_where_only_a_twin_is_there_it_is_read(folder, suffix, pack):
     plain.unlink()
     inputs = read(folder.parent)
     assert len(list(records_of(inputs.served))) == 1
-    assert inputs.digests[1][0] == f"noarch/repodata.json{suffix}"
+    assert inputs.digests[1].name == f"noarch/repodata.json{suffix}"
 
 
 @pytest.mark.parametrize("base", ["repodata_from_packages.json", "repodata.json"])
@@ -95,7 +95,7 @@ def test_of_any_json_only_malformed_comes_and_what_is_read_can_be_gone_through(f
     (folder / "repodata.json").write_text(json.dumps(document))
     if finding_of(lambda: read(folder.parent)) is None:
         served = read(folder.parent).served
-        assert all(isinstance(record, dict) for _, _, record in records_of(served))
+        assert all(isinstance(opened(held), dict) for _, _, held in records_of(served))
         assert frozenset(served.get("removed", ())) <= {*served.get("removed", ())}
 
 
@@ -109,38 +109,18 @@ def test_broken_instructions_are_malformed(folder):
     refused(lambda: read(folder.parent), Code.PATCH_INSTRUCTIONS)
 
 
-class TestPackage:
-    @pytest.fixture
-    def package(self, tmp_path):
-        def make(name="patches-1-0.tar.bz2", **subdirs):
-            path = tmp_path / name
-            with tarfile.open(path, "w:bz2") as archive:
-                for subdir, text in subdirs.items():
-                    member = tarfile.TarInfo(f"{subdir.replace('_', '-')}/patch_instructions.json")
-                    member.size = len(text)
-                    archive.addfile(member, io.BytesIO(text.encode()))
-            return path
+def test_of_a_package_its_instructions_count_and_not_the_channel_s(history, tmp_path):
+    given = EMPTY | fix(license="GPL")
+    path = a_patch_package(tmp_path / "built", {"noarch": given, "linux-64": EMPTY})
+    inputs = read(history.root, package=patch_package.read(path, "noarch", []))
+    assert inputs.instructions.packages_conda == {NAME: {"license": "GPL"}}
+    digest = hashlib.sha256(json.dumps(given).encode()).hexdigest()
+    package = Input(path.name, hashlib.sha256(path.read_bytes()).hexdigest())
+    assert inputs.digests[-2:] == (Input("noarch/patch_instructions.json", digest), package)
+    assert inputs.source is None
 
-        return make
 
-    def test_its_instructions_count_and_not_the_channel_s(self, history, package):
-        text = json.dumps(EMPTY | fix(license="GPL"))
-        inputs = read(history.root, package=package(noarch=text, linux_64="{}"))
-        assert inputs.instructions.packages_conda == {NAME: {"license": "GPL"}}
-        assert inputs.digests[-1] == ("noarch/patch_instructions.json", hashlib.sha256(text.encode()).hexdigest())
-
-    def test_one_without_the_subdir_is_usage_that_says_what_it_has(self, history, package):
-        with pytest.raises(Misuse) as caught:
-            read(history.root, package=package(linux_64="{}"))
-        assert "linux-64" in caught.value.hint
-
-    @pytest.mark.parametrize("name", ["nowhere-1-0.conda", "nowhere.txt"])
-    def test_one_that_is_not_there_is_usage(self, history, tmp_path, name):
-        with pytest.raises(Misuse):
-            read(history.root, package=tmp_path / name)
-
-    def test_one_that_is_no_package_is_malformed(self, history, tmp_path):
-        path = tmp_path / "patches-1-0.conda"
-        path.write_bytes(b"PK")
-        with pytest.raises(Malformed):
-            read(history.root, package=path)
+def test_broken_instructions_of_a_package_are_told_as_the_package_s(history, tmp_path):
+    path = a_patch_package(tmp_path / "built", {"noarch": {"patch_instructions_version": 9}})
+    package = patch_package.read(path, "noarch", [])
+    assert str(path) in refused(lambda: read(history.root, package=package), Code.PATCH_INSTRUCTIONS).where

@@ -7,6 +7,7 @@ import pytest
 
 from condattest.errors import LocalFailure, Misuse
 from condattest.model.finding import Code
+from condattest.operations import patch_state
 from tests.operations.test_publish import files
 from tests.patched_channel import CHANGES, CHANNEL, fix, refused
 
@@ -88,3 +89,15 @@ def test_a_folder_that_is_not_there_is_told_before_anything_is_signed(world, tmp
     with pytest.raises(Misuse, match="no such folder"):
         world.attest(state=tmp_path / "nowhere" / "state.json")
     assert world.patches("") == []
+
+
+def test_what_an_observer_noted_stands_beside_the_generation(history, known):
+    chain = history.chain()
+    assert patch_state.noted(known, chain) is None
+    before = json.loads(known.read_text())
+    patch_state.note(known, chain, {"seen": 1})
+    assert patch_state.noted(known, chain) == {"seen": 1}
+    history.index(fix(license="GPL"))
+    history.attest(state=known)
+    assert patch_state.noted(known, chain) == {"seen": 1}
+    assert json.loads(known.read_text()).keys() > before.keys()

@@ -1,17 +1,20 @@
-"""Going on after a generation that is revoked: it keeps its place in the chain, and nothing else of it is believed."""
+"""The end of a chain that is written to: found whatever `head.json` says, and never a generation of another history.
+
+One that is revoked keeps its place in the chain, and nothing else of it is believed.
+"""
 
 import shutil
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from condattest.formats import patch_files, patch_statement, sidecar, statement
 from condattest.model.finding import Code
-from condattest.operations import patch_log
-from condattest.operations.patch_tip import tip
+from condattest.operations import patch_log, patch_tip, patch_verify
+from condattest.operations.patch_tip import Tip, tip
 from condattest.sandbox import github
-from condattest.transport.directory import Directory
 from tests.operations.test_publish import files
 from tests.patched_channel import CHANGES, DAY, NAME, START, TEAMS, fix, refused
 
@@ -38,6 +41,85 @@ def stolen(history):
     history.void = frozenset({history.payload(3)})
     history.trusted = TEAMS[:2]
     return history
+
+
+class TestTheEnd:
+    def test_it_is_what_the_head_names_or_what_follows_it(self, history):
+        head = history.root / "noarch" / "patches" / "head.json"
+        payloads = tuple(history.payload(number) for number in (1, 2, 3))
+        for number in (3, 2, 1, None):
+            head.unlink() if number is None else history.point(number)
+            end = tip(history.chain())
+            assert (end.newest.said.generation, end.payloads, end.void) == (3, payloads, frozenset())
+            assert (end.previous, end.is_void) == (payloads[-1], False)
+            assert head.exists() == (number is not None)
+            assert number is None or history.chain().newest().said.generation == number, "it is only read"
+
+    def test_without_any_there_is_none(self, world):
+        end = tip(world.chain())
+        assert end == Tip(None, (), frozenset())
+        assert (end.previous, end.is_void, patch_tip.before(world.chain(), end)) == (None, False, None)
+
+    def test_what_does_not_follow_is_a_rollback(self, history):
+        history.point(2)
+        twin = type(history)(Path(shutil.copytree(history.root, history.root.with_name("twin"))), now=history.now)
+        for path in (twin.root / "noarch" / "patches").glob("[23].sigs"):
+            path.unlink()
+        twin.point(1)
+        for features in ("x", "y"):
+            twin.index(fix(**LAST, features=features))
+            twin.attest()
+        shutil.copy(twin.root / "noarch" / "patches" / "3.sigs", history.root / "noarch" / "patches" / "3.sigs")
+        refused(lambda: tip(history.chain()), Code.ROLLBACK)
+
+    def test_one_that_lacks_a_signer_is_no_end_unless_one_is_enough(self, history):
+        refused(lambda: tip(history.chain(threshold=2)), Code.MISSING_THRESHOLD)
+        assert tip(history.chain(threshold=2).with_one_signer()).newest.said.generation == 3
+
+    def test_the_next_one_builds_on_its_map_its_log_and_its_values(self, history):
+        chain = history.chain()
+        end = tip(chain)
+        before = patch_tip.before(chain, end)
+        assert (before.generation, (*before.payloads, before.payload), before.void) == (3, end.payloads, frozenset())
+        assert before.shards == chain.map(end.newest)
+        entry = before.shard("numbers", before.shards["numbers"]).files["packages.conda", NAME]
+        value = before.value(("packages.conda", NAME), entry, history.record("as_built"))
+        assert value == history.record("served")
+
+    def test_it_was_where_the_newest_one_s_author_went_on_from(self, history):
+        ends = [tip(history.chain())]
+        while ends[-1].newest is not None:
+            ends.append(patch_tip.earlier(history.chain(), ends[-1]))
+        assert [(each.newest and each.newest.said.generation, len(each.payloads)) for each in ends] == [
+            (3, 3), (2, 2), (1, 1), (None, 0),
+        ]  # fmt: skip
+        history.void = frozenset({history.payload(2)})
+        end = patch_tip.earlier(history.chain(), tip(history.chain()))
+        assert (end.newest.said.generation, len(end.payloads), end.void, end.is_void) == (1, 2, {2}, True)
+
+
+class TestOneThatLacksSignersIsRevoked:
+    def test_it_does_not_block_and_no_head_names_it(self, world):
+        """Nobody else would sign it: its author voids it, and goes on, without anything being deleted."""
+        first = world.attest(chain=world.chain(threshold=2)).generation.payload
+        refused(lambda: world.attest(chain=world.chain(threshold=2)), Code.MISSING_THRESHOLD)
+        world.void = frozenset({first})
+        made = world.attest(chain=world.chain(threshold=2))
+        assert (made.generation.said.generation, made.generation.said.previous) == (2, first)
+        assert world.chain().newest() is None
+        cosigned(world, 2)
+        assert not world.attest(chain=world.chain(threshold=2)).new
+        assert world.chain(threshold=2).newest().said.generation == 2
+        assert patch_verify.verify(world.chain(threshold=2), world.inputs(), now=world.now).findings == ()
+
+    def test_a_head_that_names_a_generation_with_all_its_signers_stays_there(self, history):
+        for number in (1, 2, 3):
+            cosigned(history, number)
+        history.index(fix(**LAST, features="x"))
+        fourth = history.attest(chain=history.chain(threshold=2)).generation.payload
+        history.void = frozenset({fourth})
+        assert history.attest(chain=history.chain(threshold=2)).generation.said.generation == 5
+        assert history.chain(threshold=2).newest().said.generation == 3
 
 
 class TestTheNewestIsRevoked:
@@ -88,7 +170,7 @@ class TestTheNewestIsRevoked:
         history.trusted = TEAMS[:1]
         for head in (1, 2, 3):
             history.point(head)
-            end = tip(history.chain(), Directory(history.root))
+            end = tip(history.chain())
             assert (end.newest.said.generation, len(end.payloads), end.void) == (1, 3, {2, 3})
             assert end.is_void
         history.attest()
@@ -205,6 +287,14 @@ class TestForgeries:
         assert stolen.chain().voided(3) is None
         refused(lambda: stolen.attest(TEAMS[0]), Code.SIDECAR_SHAPE)
         assert stolen.chain().voided(9) is None
+
+
+def cosigned(world, number):
+    """Append a second signer's bundle, as `patch cosign` does."""
+    sigs = world.root / "noarch" / "patches" / f"{number}.sigs"
+    [first] = sidecar.parse(sigs.read_bytes(), where="sigs").bundles
+    team = TEAMS[1] if number != 2 else TEAMS[2]
+    sigs.write_bytes(sidecar.dump([first.raw.strip(), world.sign(first.payload, team).strip()]))
 
 
 def _put(world, log):

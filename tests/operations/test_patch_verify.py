@@ -3,24 +3,28 @@
 import hashlib
 import json
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
-from condattest.errors import Malformed
+from condattest.errors import Malformed, Misuse
 from condattest.formats import patch_files, patch_statement, sidecar, statement
 from condattest.formats.patch_files import Change, Value
-from condattest.model.artifact import Sha256
+from condattest.model.artifact import PackageFile, Sha256
 from condattest.model.finding import Code
 from condattest.operations import patch_verify
+from condattest.operations.as_built import Archives
 from condattest.patches.digests import record_digest
-from tests.patched_channel import CHANGES, EMPTY, NAME, fix, refused
+from condattest.transport.directory import Directory
+from condattest.transport.origin import StoreOrigin
+from tests.patched_channel import CHANGES, DAY, EMPTY, NAME, START, fix, refused
 
 LAST = CHANGES[-1]
 WORDS = "words-1.0-0.conda"
 
 
 def test_what_is_in_order_has_no_findings(history):
-    checked = patch_verify.verify(history.chain(), history.inputs())
+    checked = patch_verify.verify(history.chain(), history.inputs(), now=history.now)
     assert (checked.findings, checked.records, checked.newest.said.generation) == ((), 3, 3)
 
 
@@ -52,7 +56,7 @@ class TestServed:
         assert history.verify() == [Code.PATCH_STRIPPED]
 
     def test_the_state_of_an_older_generation(self, history):
-        old = history.inputs().as_built["packages.conda"][NAME] | CHANGES[1]
+        old = history.record("as_built") | CHANGES[1]
         history.edit("repodata.json", lambda document: document["packages.conda"].update({NAME: old}))
         assert history.verify() == [Code.PATCH_STRIPPED]
 
@@ -129,6 +133,58 @@ class TestAsBuilt:
         assert Code.PATCH_AS_BUILT in history.verify()
 
 
+class TestArchives:
+    """As built is what the archives say, and not what an index says of them."""
+
+    def check(self, world, **how):
+        archives = Archives(origin=StoreOrigin(Directory(world.root)), **how)
+        return patch_verify.verify(world.chain(), world.inputs(), now=world.now, archives=archives)
+
+    def test_what_was_ever_patched_is_proved(self, history):
+        checked = self.check(history)
+        assert (checked.findings, checked.proved) == ((), 1)
+        assert [proof.place for proof in checked.proofs] == [("packages.conda", NAME)]
+
+    @pytest.mark.parametrize("said", ["archive", "index"])
+    def test_whatever_its_author_says_of_that(self, history, said):
+        publish(history, as_built=said)
+        assert self.check(history).proved == 1
+        (history.root / "noarch" / NAME).unlink()
+        assert [each.code for each in self.check(history).findings] == [Code.PATCH_UNPROVEN]
+
+    def test_what_is_named_is_proved_listed_or_not(self, history):
+        checked = self.check(history, only=frozenset({PackageFile.parse(WORDS)}))
+        assert [(proof.place[1], proof.proved) for proof in checked.proofs] == [(WORDS, True)]
+
+    def test_what_is_named_and_not_there_is_usage(self, history):
+        with pytest.raises(Misuse, match="the index as built does not list it"):
+            self.check(history, only=frozenset({PackageFile.parse("nowhere-1-0.conda")}))
+
+    def test_an_index_that_is_believed_is_no_finding_and_still_unproved(self, history):
+        (history.root / "noarch" / NAME).unlink()
+        checked = self.check(history, trusted=True)
+        assert (checked.findings, checked.proved, len(checked.proofs)) == ((), 0, 1)
+
+    def test_an_archive_that_says_otherwise_speaks_against_it_believed_or_not(self, history):
+        """A channel swaps the archive under a listed name."""
+        path = history.root / "noarch" / NAME
+        path.write_bytes((history.root / "noarch" / WORDS).read_bytes())
+        assert [each.code for each in self.check(history, trusted=True).findings] == [Code.BIND_DIGEST]
+
+    def test_by_an_engine_that_nobody_knows_nothing_is_proved(self, history):
+        publish(history, engine="other-index")
+        assert [each.code for each in self.check(history).findings] == [Code.PATCH_MISSING, Code.PATCH_UNPROVEN]
+
+
+class TestAge:
+    def test_a_generation_of_long_ago_is_stale(self, history):
+        """A channel goes on serving an old state, which is in order in itself."""
+        signed = START + 2 * DAY
+        assert history.verify(max_age=DAY, now=signed + DAY) == []
+        assert history.verify(max_age=DAY, now=signed + DAY + timedelta(minutes=1)) == [Code.FRESH_STALE]
+        assert history.verify(now=signed + 1000 * DAY) == []
+
+
 class TestAuthor:
     """What the author themselves says can be wrong, too."""
 
@@ -150,7 +206,7 @@ class TestAuthor:
     def test_an_entry_that_was_left_out(self, history):
         """An author who patches a record and does not list it."""
         replace_shard(history, None, None)
-        assert history.verify() == [Code.PATCH_REPLAY, Code.PATCH_UNATTRIBUTED]
+        assert history.verify() == [Code.PATCH_COUNTS, Code.PATCH_REPLAY, Code.PATCH_UNATTRIBUTED]
 
     def test_a_digest_that_is_none_of_it(self, history):
         chain = history.chain()
@@ -162,7 +218,7 @@ class TestAuthor:
         assert history.verify() == [Code.PATCH_RECORD, Code.PATCH_REPLAY, Code.PATCH_UNATTRIBUTED]
 
     def test_the_digest_is_that_of_the_record(self, history):
-        record = history.inputs().served["packages.conda"][NAME]
+        record = history.record("served")
         assert history.blame().served == record_digest(record, where="x")
 
 

@@ -13,7 +13,8 @@ from condattest.model.artifact import Sha256
 from condattest.model.finding import Code
 from condattest.patches.changes import applied
 from condattest.patches.digests import record_digest
-from condattest.patches.generation import Before, Built, build, records_of
+from condattest.patches.generation import Before, Built, build
+from condattest.patches.index_sections import records_of
 from tests.patched_channel import refused
 
 DIGESTS = [Sha256(f"{number:064x}") for number in range(1, 20)]
@@ -313,22 +314,6 @@ def test_what_nobody_patched_is_not_even_digested():
     served = index(RECORD | {"license": "MIT"})
     served["packages.conda"]["words-1.0-0.conda"] = odd
     assert build(as_built, served, None).changed.keys() == {NUMBERS}
-
-
-def test_the_records_of_an_index_are_those_of_all_its_sections():
-    document = {
-        "packages": {"a-1-0.tar.bz2": {"n": 1}, "no package": {}},
-        "packages.conda": {"a-1-0.conda": {"n": 2}},
-        "v3": {"conda": {"b-1-0": {"n": 3}}, "tar.bz2": {"b-1-0": {"n": 4}}, "whl": {"c-1-0": {}}},
-    }
-    found = {place: (str(file), record["n"]) for place, file, record in records_of(document)}
-    assert found == {
-        ("packages", "a-1-0.tar.bz2"): ("a-1-0.tar.bz2", 1),
-        ("packages.conda", "a-1-0.conda"): ("a-1-0.conda", 2),
-        ("v3.conda", "b-1-0.conda"): ("b-1-0.conda", 3),
-        ("v3.tar.bz2", "b-1-0.tar.bz2"): ("b-1-0.tar.bz2", 4),
-    }
-    assert list(records_of({})) == []
 
 
 def test_files_are_zstd_frames_of_plain_json():

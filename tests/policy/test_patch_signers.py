@@ -56,6 +56,14 @@ def test_a_threshold_asks_for_distinct_signers():
     assert allowed(*both, rule=rule) == both
 
 
+def test_for_further_signers_one_is_enough_but_nobody_else():
+    two = Authority(replace(RULE, threshold=2), ROOT)
+    assert (two.wanted, two.with_one_signer().wanted, Authority(None, ROOT).wanted) == (2, 1, 1)
+    assert two.with_one_signer().allowed([by("one")], where="1.sigs") == (by("one"),)
+    assert code(two.with_one_signer().allowed([by("evil")], where="1.sigs")) is Code.IDENTITY_MISMATCH
+    assert Authority(None, ROOT).with_one_signer() == Authority(None, ROOT)
+
+
 def test_a_signer_is_judged_at_the_time_of_the_signature():
     """A key of somebody who left, used today."""
     left = replace(ONE, valid=Window(end=SIGNED))

@@ -7,12 +7,14 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
+from condattest.formats.patch_descriptors import Input, InputSigner, Source
+from condattest.formats.patch_differences import Difference, Unattributed
 from condattest.formats.patch_files import Value
-from condattest.formats.patch_statement import Source
 from condattest.model.finding import Code, Finding
 from condattest.operations import patch_log, patch_verify
 from condattest.operations.patch_attest import Made
 from condattest.operations.patch_blame import Line, Touch
+from condattest.operations.patch_cosign import Cosigned
 from condattest.operations.patch_log import Step
 from condattest.reports import patches
 from tests.patched_channel import FILE, NAME, TEAMS, fix
@@ -33,7 +35,14 @@ def shown(show, *values, **how):
 
 def hostile(generation):
     """The same generation by an author whose every text is hostile."""
-    said = replace(generation.said, engine=EVIL, engine_version=EVIL, source=Source(EVIL, "0" * 40))
+    said = replace(
+        generation.said,
+        engine=EVIL,
+        engine_version=EVIL,
+        source=Source(EVIL, "0" * 40, "package", EVIL),
+        inputs=(Input(EVIL, generation.payload, (InputSigner(EVIL, EVIL),)),),
+        unattributed=Unattributed(2, (Difference("packages", EVIL, (EVIL,)),)),
+    )
     evidence = tuple(replace(each, signer=replace(each.signer, san=EVIL)) for each in generation.evidence)
     return replace(generation, said=said, evidence=evidence)
 
@@ -78,6 +87,34 @@ class TestMade:
         assert patches.made([made])["totals"] == {"subdirs": 1, "new": 0}
         assert shown(patches.show_made, [made]) == "noarch: nothing changed since generation 3\n"
 
+    def test_a_signer_who_is_missing_is_told(self, newest):
+        text = shown(patches.show_made, [Made(newest, new=True, wanted=2)])
+        assert "1 of 2 signers: head.json does not name it until another one runs condattest patch cosign" in text
+        assert patches.made([Made(newest, new=True, wanted=2)])["results"][0]["signers"] == {"found": 1, "wanted": 2}
+        assert "signers" not in shown(patches.show_made, [Made(newest, new=True)])
+
+    @pytest.mark.parametrize("new", [True, False])
+    def test_what_is_served_otherwise_is_told(self, newest, new):
+        made = Made(newest, new=new, unattributed=Unattributed(1, (Difference("packages", "x-1-0.tar.bz2", ("a",)),)))
+        text = shown(patches.show_made, [made])
+        assert "1 difference to what is served:\n    packages/x-1-0.tar.bz2 (a)\n" in text
+
+
+class TestCosigned:
+    def test_it_says_who_signed_now(self, newest):
+        text = shown(patches.show_cosigned, [Cosigned(newest, new=True, wanted=1)])
+        assert text.startswith(f"noarch: generation 3 cosigned: https://github.com/{TEAMS[2]}")
+        assert text.count("\n") == 1
+        text = shown(patches.show_cosigned, [Cosigned(hostile(newest), new=False, wanted=3)])
+        assert "signed by this signer already" in text
+        assert "1 of 3 signers" in text
+
+    def test_the_document(self, newest):
+        told = patches.cosigned([Cosigned(newest, new=True, wanted=2)])
+        assert told["totals"] == {"subdirs": 1, "new": 1}
+        assert (told["results"][0]["new"], told["results"][0]["signers"]) == (True, {"found": 1, "wanted": 2})
+        assert told["results"][0]["payloadSha256"] == newest.payload
+
 
 class TestSteps:
     def test_each_has_a_row(self, history):
@@ -95,6 +132,13 @@ class TestSteps:
         text = shown(patches.show_steps, steps)
         assert "not to be believed" in text
         assert text.count("ROLLBACK") == 2
+
+    def test_a_generation_that_was_signed_all_the_same_is_told(self, newest):
+        said = replace(newest.said, unattributed=Unattributed(7, (Difference("removed", "x-1-0.conda"),)))
+        text = shown(patches.show_steps, [Step(3, replace(newest, said=said))])
+        assert "generation 3 was signed although something else was served:\n  7 differences" in text
+        assert "    removed/x-1-0.conda\n    ...\n" in text
+        assert "although" not in shown(patches.show_steps, [Step(3, newest)])
 
     def test_one_is_one(self, newest):
         assert "1 generation: 0 with findings" in shown(patches.show_steps, [Step(3, newest)])
@@ -164,7 +208,7 @@ class TestBlame:
 
 class TestChecked:
     def test_what_is_in_order(self, history):
-        checked = patch_verify.verify(history.chain(), history.inputs())
+        checked = patch_verify.verify(history.chain(), history.inputs(), now=history.now)
         assert patches.checked([checked])["totals"] == {"subdirs": 1, "findings": 0}
         assert "3 records: all of it is attested" in shown(patches.show_checked, [checked])
 

@@ -118,6 +118,20 @@ def test_what_has_to_be_fresh_is_not_taken_from_here(cached, server, tmp_path):
     assert offline(server, tmp_path).fresh(URL, MIB) == b"body"
 
 
+def test_whoever_asks_on_their_own_condition_is_answered_by_the_server(cached, server):
+    cached(URL, MIB)
+    server.files[URL] = (b"new", '"2"')
+    assert cached.conditional(URL, MIB, etag='"1"').body == b"new"
+    assert isinstance(cached.conditional(URL, MIB, etag='"2"'), NotModified)
+
+
+def test_a_condition_of_the_caller_s_own_is_passed_on(cached, server):
+    cached(URL, MIB)
+    server.files[URL] = (b"new", '"2"')
+    assert cached.conditional(URL, MIB, etag='"1"') == Fetched(b"new", '"2"', None)
+    assert isinstance(cached.conditional(URL, MIB, etag='"2"'), NotModified)
+
+
 def test_what_vanished_is_gone(cached, server, tmp_path):
     cached(URL, MIB)
     del server.files[URL]
@@ -172,6 +186,15 @@ def test_it_stays_within_its_size(server, tmp_path):
     assert cached("https://conda.example/39", MIB) == bytes(4000)
     server.files["https://conda.example/large"] = (bytes(60_000), None)
     assert len(cached("https://conda.example/large", MIB)) == 60_000
+
+
+def test_entries_without_a_body_are_bounded_too(server, tmp_path):
+    """A server that knows none of a million names."""
+    cached = Cached(server, tmp_path / "cache", limit=50_000)
+    for number in range(200):
+        with pytest.raises(NotFound):
+            cached(f"https://conda.example/{number}", MIB)
+    assert len(list((tmp_path / "cache").iterdir())) <= 50
 
 
 def test_a_folder_that_cannot_be_written_costs_the_cache_alone(server, tmp_path):

@@ -22,6 +22,9 @@ class Reader:
     def stream(self, url, limit):
         return iter([b"x"])
 
+    def conditional(self, url, limit, *, etag=None, last_modified=None):
+        return url, limit, etag, last_modified
+
     def close(self):
         Reader.closed += 1
 
@@ -43,4 +46,5 @@ def test_many_threads_share_one_and_it_is_closed():
         assert reader("https://x", 5) == b"https://x 5"
         assert reader.fresh("https://x", 5) == b"fresh"
         assert list(reader.stream("u", 1)) == [b"x"]
+        assert reader.conditional("u", 1, etag="e", last_modified="m") == ("u", 1, "e", "m")
     assert (Reader.made, Reader.closed) == (1, 1)

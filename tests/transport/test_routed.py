@@ -81,6 +81,8 @@ def test_a_channel_in_a_folder_is_read(folder):
         with source.stream(url, 5) as parts:
             assert b"".join(parts) == b"bytes"
         assert source("https://h.example/x", 9) == b"else https://h.example/x"
+        assert source.conditional(url, 5, etag='"1"') == Fetched(b"bytes")
+        assert source.conditional("https://h.example/x", 9, etag='"1"').etag == '"1"'
         with pytest.raises(TooLarge):
             source(url, 4)
         for gone in ("noarch/y", "noarch", "noarch/x/y"):

@@ -174,7 +174,8 @@ def _verify(scene: Scene, root: Path, expected: Code) -> None:
     from condattest.transport.origin import StoreOrigin
 
     chain = _chain(scene, root)
-    checked = patch_verify.verify(chain, patch_inputs.read(StoreOrigin(Directory(root)), _SUBDIR))
+    inputs = patch_inputs.read(StoreOrigin(Directory(root)), _SUBDIR)
+    checked = patch_verify.verify(chain, inputs, now=scene.now)
     codes = [finding.code for finding in checked.findings]
     text = f"rejected: {codes[0]}: {sentence(checked.findings[0])}" if codes else "nothing was found"
     scene.story.outcome(text, good=False, as_expected=codes == [expected])

@@ -1,74 +1,32 @@
-"""What the verbs of `condattest patch` share: where generations are, who may sign them, and what options mean.
+"""What the verbs of `condattest patch` share: where generations are, who may sign them, and how one is made.
 
-Owns `reading_options` with `Opened`, `making_options` with `make`, `chain_of`, `origin_of`, `signer_of`, and readers of
-single options.
+Owns `Opened`, `make`, `chain_of`, `origin_of`, `is_remote`, `inputs_of` and `signer_of`.
 """
 
 import os
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import click
-
+from condattest.cli.patch_options import duration_of, engine_of, payloads_of
 from condattest.cli.publish import terms_of
-from condattest.cli.requirement import requirement_options
 from condattest.cli.session import Session
 from condattest.errors import CondattestError, Misuse
 from condattest.model.artifact import PackageFile, Sha256
 from condattest.model.channel import Channel, canonical
-from condattest.model.finding import Finding
+from condattest.model.finding import Code, Finding
 
 if TYPE_CHECKING:
-    from condattest.formats.patch_statement import Role, Source
+    from condattest.formats.patch_descriptors import Source
+    from condattest.formats.patch_statement import Role
+    from condattest.operations.patch_attest import Made
     from condattest.operations.patch_chain import Chain
-    from condattest.patches.engines import Engine
+    from condattest.operations.patch_inputs import Inputs
     from condattest.transport.on_demand import OnDemand
     from condattest.transport.origin import Origin
     from condattest.transport.store import Store
 
-FILE: Final = click.Path(path_type=Path, dir_okay=False)
 _REMOTE: Final = ("https://", "http://")
-
-
-def reading_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add what every verb that reads generations takes."""
-    options: list[Callable[[Callable[..., Any]], Callable[..., Any]]] = [
-        click.argument("place", metavar="CHANNEL"),
-        click.option("--subdir", metavar="NAME", required=True, help="The subdir."),
-        click.option("--channel", metavar="URL", help="The channel's canonical URL, where CHANNEL is not it."),
-        click.option("--role", type=click.Choice(["author", "observer"]), default="author", show_default=True,
-                     help="Whose generations: the author's, or an observer's."),
-        click.option("--provenance", metavar="PLACE",
-                     help="Where the generations are, if not in the channel or where the policy says."),
-        requirement_options,
-        click.option("--any-signer", is_flag=True, help="Take any authentic signer; the report says so."),
-    ]  # fmt: skip
-    for decorate in reversed(options):
-        function = decorate(function)
-    return function
-
-
-def making_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add what every verb that makes generations takes; `make` reads it."""
-    options: list[Callable[[Callable[..., Any]], Callable[..., Any]]] = [
-        click.option("--instructions", type=FILE, help="A patch package with the instructions, not the channel's."),
-        click.option("--engine", type=click.Choice(["conda-index", "rattler-index"]), default="conda-index",
-                     show_default=True, help="The indexer that applied the instructions."),
-        click.option("--engine-version", metavar="TEXT", help="Its version, as the statement shall name it."),
-        click.option("--state", type=FILE, help="A file that keeps the newest generation, outside STORE."),
-        click.option("--refresh-after", metavar="DURATION", help="Sign again, even if nothing changed, after 7d, say."),
-        click.option("--identity-token-file", type=FILE, envvar="CONDATTEST_IDENTITY_TOKEN_FILE",
-                     help="A file with the OIDC identity token; - is stdin."),
-        click.option("--void", metavar="PAYLOAD", multiple=True,
-                     help="The payload of a generation that is revoked, beside those of the policy; may be repeated."),
-        requirement_options,
-        click.option("--any-signer", is_flag=True, help="Take any authentic signer of the generation before."),
-    ]  # fmt: skip
-    for decorate in reversed(options):
-        function = decorate(function)
-    return function
 
 
 def make(
@@ -84,23 +42,32 @@ def make(
     trust_as_built: bool,
     source: "Source | None" = None,
     replaced: frozenset[PackageFile] | None = None,
+    allow_unattributed: bool = False,
 ) -> int:
     """Make the next generation in a store, from what a channel has, and render it; `how` is of `making_options`."""
-    from condattest.cli import exits
-    from condattest.operations import patch_attest, patch_inputs
-    from condattest.reports import documents, patches
-    from condattest.transport.origin import StoreOrigin
+    from condattest.operations import patch_attest, patch_package
+    from condattest.operations.revisit import Revisit
+    from condattest.transport.origin import HttpOrigin, StoreOrigin
 
     # What remains of the options says who must have signed.
     who = dict(how)
     instructions, token_file, state = who.pop("instructions"), who.pop("identity_token_file"), who.pop("state")
     engine, engine_version = engine_of(who.pop("engine")), who.pop("engine_version")
     refresh_after, any_signer = duration_of(who.pop("refresh_after")), who.pop("any_signer")
-    void = payloads_of(who.pop("void"))
-    chain = chain_of(session, StoreOrigin(store), subdir, channel, role, who, any_signer=any_signer)
-    chain.void |= void
-    with session.progress("reading", None, "files"):
-        inputs = patch_inputs.read(origin, subdir, instructions)
+    void = who.pop("void")
+    chain = chain_of(session, StoreOrigin(store), subdir, channel, role, who, any_signer=any_signer, void=void)
+    revisit = None
+    # A package of instructions lies here, and nobody says whether it is the one of the last time.
+    if role == "observer" and isinstance(origin, HttpOrigin) and instructions is None:
+        revisit = Revisit(origin, store, chain, state, engine.name, session.now)
+        unchanged = revisit.unchanged(refresh_after)
+        if unchanged is not None:
+            return _show_made(session, verb, patch_attest.Made(unchanged, new=False))
+    inputs = inputs_of(session, origin if revisit is None else revisit, chain, instructions)
+    if source is not None and inputs.source is not None and not patch_package.same_source(source, inputs.source):
+        found = f"{inputs.source.uri}@{inputs.source.commit}"
+        expected = f"{source.uri}@{source.commit}"
+        session.note(Finding.of(Code.PATCH_SOURCE, instructions or "", expected=expected, found=found))
     order = patch_attest.Order(
         store=store,
         chain=chain,
@@ -108,18 +75,40 @@ def make(
         inputs=inputs,
         engine=engine,
         engine_version=engine_version or "unknown",
-        source=source,
+        source=source or inputs.source,
         state=state,
         trust_as_built=trust_as_built,
         refresh_after=refresh_after,
         replaced=replaced,
+        allow_unattributed=allow_unattributed,
     )
     made = patch_attest.attest(order, signer_of(session, token_file), now=session.now)
+    if made.unattributed is not None:
+        where = f"{origin.name}/{subdir}/repodata.json"
+        session.note(Finding.of(Code.PATCH_ALLOWED, where, records=made.unattributed.count))
+    if revisit is not None:
+        revisit.note(made.generation)
+    return _show_made(session, verb, made)
+
+
+def _show_made(session: Session, verb: str, made: "Made") -> int:
+    from condattest.cli import exits
+    from condattest.reports import documents, patches
+
     session.render(
         documents.document(verb, exits.Exit.ACCEPTED, **patches.made([made])),
         lambda console: patches.show_made(console, [made]),
     )
     return exits.Exit.ACCEPTED
+
+
+def inputs_of(session: Session, origin: "Origin", chain: "Chain", package: Path | None) -> "Inputs":
+    """What a run of the patch pipeline worked on; with a patch package, what it carries and who attested it."""
+    from condattest.operations import patch_inputs, patch_package
+
+    with session.progress("reading", None, "files"):
+        carried = None if package is None else patch_package.read(package, chain.subdir, chain.own_roots)
+        return patch_inputs.read(origin, chain.subdir, carried)
 
 
 class Opened:
@@ -165,12 +154,20 @@ def origin_of(place: str, fetcher: "OnDemand") -> "Origin":
 
 
 def chain_of(
-    session: Session, origin: "Origin", subdir: str, channel: str, role: Any, who: dict[str, Any], *, any_signer: bool
+    session: Session,
+    origin: "Origin",
+    subdir: str,
+    channel: str,
+    role: Any,
+    who: dict[str, Any],
+    *,
+    any_signer: bool,
+    void: Sequence[str] = (),
 ) -> "Chain":
-    """The generations of a subdir, under whom the options require.
+    """The generations of a subdir, under whom the options require; `void` is of `signing_options`.
 
     Raises:
-        Misuse: The channel is no URL, the subdir is none, or nobody is required.
+        Misuse: The channel is no URL, the subdir is none, what is voided is no digest, or nobody is required.
         PolicyInvalid: The policy file is not valid.
     """
     from condattest.operations.patch_chain import Chain
@@ -193,87 +190,9 @@ def chain_of(
         raise Misuse(
             sentence(allowed), hint="add a [[patch]] for the channel and the role, or name who must have signed"
         )
-    void = frozenset[Sha256]() if terms.policy is None else terms.policy.revoked.patch
-    return Chain(origin, url, subdir, role, allowed, [terms.trust, *terms.roots.values()], void)
-
-
-def engine_of(name: str) -> "Engine":
-    """The engine of that name, of those that the options offer."""
-    from condattest.patches import engines
-
-    engine = engines.engine(name)
-    if engine is None:
-        raise Misuse(f"--engine {name}: there is no such engine")
-    return engine
-
-
-def source_of(text: str | None) -> "Source | None":
-    """Read --source.
-
-    Raises:
-        Misuse: It is not URI@COMMIT.
-    """
-    from condattest.formats.patch_statement import Source
-
-    if text is None:
-        return None
-    uri, separator, commit = text.rpartition("@")
-    if not separator or not uri or len(commit) not in (40, 64) or set(commit) - set("0123456789abcdef"):
-        raise Misuse(f"--source {text}: expected URI@COMMIT, with the full commit in lowercase hex")
-    return Source(uri, commit)
-
-
-def replaced_of(names: Sequence[str]) -> frozenset[PackageFile]:
-    """Read --replaced.
-
-    Raises:
-        Misuse: One is no package's file name.
-    """
-    try:
-        return frozenset(map(PackageFile.parse, names))
-    except ValueError as error:
-        raise Misuse(f"--replaced: {error}") from None
-
-
-def payloads_of(texts: Sequence[str]) -> frozenset[Sha256]:
-    """Read --void.
-
-    Raises:
-        Misuse: One is no digest.
-    """
-    try:
-        return frozenset(map(Sha256, texts))
-    except ValueError as error:
-        raise Misuse(f"--void: {error}", hint="condattest patch log --json has each generation's payload") from None
-
-
-def duration_of(text: str | None) -> timedelta | None:
-    """Read --refresh-after.
-
-    Raises:
-        Misuse: It is no duration.
-    """
-    from condattest.policy import durations
-
-    try:
-        return None if text is None else durations.parse(text)
-    except ValueError as error:
-        raise Misuse(f"--refresh-after {text}: expected {error}") from None
-
-
-def time_of(text: str | None) -> datetime | None:
-    """Read --at; a time without a zone is in UTC.
-
-    Raises:
-        Misuse: It is no time.
-    """
-    if text is None:
-        return None
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise Misuse(f"--at {text}: expected a time such as 2026-11-01T00:00:00Z") from None
-    return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
+    revoked = frozenset[Sha256]() if terms.policy is None else terms.policy.revoked.patch
+    roots = [terms.trust, *terms.roots.values()]
+    return Chain(origin, url, subdir, role, allowed, roots, payloads_of(void) | revoked)
 
 
 def signer_of(session: Session, token_file: Path | None) -> Callable[[bytes], bytes]:

@@ -28,6 +28,7 @@ _VERBS: Final = {
     "audit": ("condattest.cli.audit", "Look at every package of a channel: who signed it, who patched it."),
     "inspect": ("condattest.cli.inspect", "Show what a bundle, sidecar or package says, unverified."),
     "policy": ("condattest.cli.policy", "Write, learn, check and explain policies."),
+    "proxy": ("condattest.cli.proxy", "Serve a channel without what the policy does not accept."),
     "trust": ("condattest.cli.trust", "Show the trust root, or keep a copy of it."),
     "sandbox": ("condattest.cli.sandbox", "Run a local Sigstore to rehearse with."),
     "demo": ("condattest.cli.demo", "Show the whole story, offline, in seconds."),

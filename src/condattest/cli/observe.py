@@ -4,7 +4,8 @@ from typing import Any
 
 import click
 
-from condattest.cli.generations import is_remote, make, making_options, origin_of
+from condattest.cli.generations import is_remote, make, origin_of
+from condattest.cli.patch_options import making_options
 from condattest.cli.session import Session
 from condattest.cli.settings import Command, Settings, pass_settings
 from condattest.errors import Misuse
@@ -39,7 +40,8 @@ def command(
     """Sign what a channel serves now, as a witness: no later than the signature's trusted time.
 
     Reads the channel's records as built, instructions and index, compares with the last generation in the store, and
-    signs a new one, with the role observer, if something changed. Made for cron: one run for each call.
+    signs a new one, with the role observer, if something changed. Made for cron: one run for each call, which fetches
+    nothing where the server says that nothing changed since the last one.
     """
     from condattest.transport.store import open_store
 

@@ -5,12 +5,13 @@ from typing import Any
 
 import click
 
-from condattest.cli import exits, observe
-from condattest.cli.generations import (
+from condattest.cli import cosign, exits, observe
+from condattest.cli.generations import Opened, inputs_of, is_remote, make
+from condattest.cli.patch_options import (
     FILE,
-    Opened,
-    make,
+    duration_of,
     making_options,
+    package_of,
     reading_options,
     replaced_of,
     source_of,
@@ -18,7 +19,6 @@ from condattest.cli.generations import (
 )
 from condattest.cli.session import Session
 from condattest.cli.settings import Group, Settings, pass_settings
-from condattest.errors import Misuse
 
 
 @click.group(
@@ -47,6 +47,11 @@ def command() -> None:
 @click.option("--source", metavar="URI@COMMIT", help="Where the instructions come from.")
 @click.option("--trust-as-built", is_flag=True, help="Believe the index where no archive proves a record as built.")
 @click.option("--replaced", metavar="FILE", multiple=True, help="A package file that was replaced; may be repeated.")
+@click.option(
+    "--allow-unattributed",
+    is_flag=True,
+    help="Sign what the instructions give though STORE serves something else; the statement lists where.",
+)
 @making_options
 @pass_settings
 def attest(
@@ -58,6 +63,7 @@ def attest(
     source: str | None,
     trust_as_built: bool,
     replaced: tuple[str, ...],
+    allow_unattributed: bool,
     **how: Any,
 ) -> int:
     """Sign a generation of a subdir's patches, if they changed anything.
@@ -65,7 +71,9 @@ def attest(
     Reads records as built, instructions and the served index of a store; refuses to sign where the replay does not give
     what is served. Run it on a staging copy, after the indexer and before publishing. --repository and its kin say who
     signed the generation before. What revoked generations changed last (--void, or [revoked] of the policy) is told
-    anew; a listed package with another archive is refused unless --replaced names it.
+    anew; a listed package with another archive is refused unless --replaced names it. A patch package may have
+    attestations beside it (PKG.sigs, PKG.sigstore.json): they are verified, and recorded. Where the policy has a
+    threshold, condattest patch cosign adds the other signers.
     """
     from condattest.transport.origin import StoreOrigin
     from condattest.transport.store import open_store
@@ -74,6 +82,7 @@ def attest(
     return make(
         Session(settings), "patch-attest", store, StoreOrigin(store), subdir, channel, "author", how,
         trust_as_built=trust_as_built, source=source_of(source), replaced=replaced_of(replaced),
+        allow_unattributed=allow_unattributed,
     )  # fmt: skip
 
 
@@ -120,15 +129,11 @@ def log(settings: Settings, /, limit: int | None, **where: Any) -> int:
 @pass_settings
 def blame(settings: Settings, /, package: str, history: bool, at: str | None, **where: Any) -> int:
     """Say who changed a package's record, key by key: old and new value, generation, trusted time, signer, source."""
-    from condattest.model.artifact import PackageFile
     from condattest.operations import patch_blame
     from condattest.reports import documents, patches
 
     session = Session(settings)
-    try:
-        file = PackageFile.parse(package)
-    except ValueError as error:
-        raise Misuse(f"{package}: {error}") from None
+    file = package_of(package)
     with Opened(session, where) as (_, chain):
         found = patch_blame.blame(chain, file, at=time_of(at))
     code = exits.of_findings(list(found.findings) if found is not None else [])
@@ -149,23 +154,55 @@ def blame(settings: Settings, /, package: str, history: bool, at: str | None, **
     examples=[
         "condattest patch verify https://conda.example/channel --subdir noarch --repository OWNER/NAME",
         "condattest patch verify /srv/channel --subdir noarch --channel https://conda.example/channel --any-signer",
+        "condattest patch verify https://conda.example/channel PKG-1.0-0.conda --subdir noarch --policy policy.toml "
+        "--max-age 2d",
     ],
 )
 @reading_options
+@click.argument("packages", metavar="[PKG]...", nargs=-1)
 @click.option("--instructions", type=FILE, help="A patch package with the instructions, instead of the channel's.")
+@click.option("--trust-as-built", is_flag=True, help="Believe the index where no archive proves a record as built.")
+@click.option("--max-age", metavar="DURATION", help="How old the newest generation may be: 7d, say; outranks a policy.")
 @pass_settings
-def verify(settings: Settings, /, instructions: Path | None, **where: Any) -> int:
+def verify(
+    settings: Settings,
+    /,
+    packages: tuple[str, ...],
+    instructions: Path | None,
+    trust_as_built: bool,
+    max_age: str | None,
+    **where: Any,
+) -> int:
     """Check a subdir's patches whole: the chain, the replay of the instructions, and what is served.
 
     Finds changes that no generation explains, patches that were taken away, and keys that the policy does not allow.
+    The archives of PKG, or of every record that was ever patched, are read to prove the records as built; with
+    --trust-as-built a web server is asked for those of PKG alone.
     """
-    from condattest.operations import patch_inputs, patch_verify
+    from condattest.operations import patch_verify
+    from condattest.operations.as_built import Archives
     from condattest.reports import documents, patches
 
     session = Session(settings)
     with Opened(session, where) as (origin, chain):
-        inputs = patch_inputs.read(origin, chain.subdir, instructions)
-        checked = patch_verify.verify(chain, inputs, keys=chain.authority.keys)
+        only = frozenset(package_of(name) for name in packages)
+        age, rule = duration_of(max_age, "--max-age"), chain.authority.rule
+        inputs = inputs_of(session, origin, chain, instructions)
+        with session.progress("proving records as built", len(only) or None, "archives") as advance:
+            checked = patch_verify.verify(
+                chain,
+                inputs,
+                now=session.now,
+                keys=chain.authority.keys,
+                max_age=age if age is not None or rule is None else rule.max_age,
+                archives=Archives(
+                    origin=origin,
+                    only=only,
+                    skipped=trust_as_built and is_remote(where["place"]),
+                    trusted=trust_as_built,
+                    on_done=advance,
+                ),
+            )
     code = exits.of_findings(list(checked.findings))
     session.render(
         documents.document("patch-verify", code, **patches.checked([checked])),
@@ -174,4 +211,5 @@ def verify(settings: Settings, /, instructions: Path | None, **where: Any) -> in
     return code
 
 
+command.add_command(cosign.command)
 command.add_command(observe.command)

@@ -1,8 +1,8 @@
 """Where the members of a JSON object stand in the bytes of a document, and how to change one and nothing else.
 
-Owns `Member`, `members`, `some_members`, `Splice`, `spliced`, `setting`, `removal`, `insertions` and `relaid`. Values
-are measured by msgspec, which skips them at C speed; only keys and what stands between members are looked at here.
-Refuses an object with a key twice: two readers would read two things.
+Owns `Member`, `members`, `some_members`, `places`, `Splice`, `spliced`, `setting`, `removal`, `insertions`, `relaid`.
+Values are measured by msgspec, which skips them at C speed; only keys and what stands between members are looked at
+here. Refuses an object with a key twice: two readers would read two things.
 
 Spec: https://www.rfc-editor.org/rfc/rfc8259
 """
@@ -59,6 +59,23 @@ def members(data: bytes, at: int, values: dict[str, msgspec.Raw]) -> list[Member
 def some_members(data: bytes, whole: Member, values: dict[str, msgspec.Raw], wanted: Container[str]) -> list[Member]:
     """Find some members of a large object; otherwise as `members`.
 
+    Args:
+        data: The document.
+        whole: The member whose value the object is.
+        values: The object as msgspec decoded it from these bytes.
+        wanted: The keys to find.
+    """
+    found = []
+    for key, start, end in places(data, whole, values):
+        if key in wanted:
+            raw = memoryview(values[key])
+            found.append(Member(key, start, end - len(raw), end))
+    return found
+
+
+def places(data: bytes, whole: Member, values: dict[str, msgspec.Raw]) -> Iterator[tuple[str, int, int]]:
+    """Yield each member of a large object: its key, where the key begins and where the value ends.
+
     No object with these keys and values can be shorter than without white space, without escapes in keys, without a key
     twice. One that is as short is laid out just so, and where its members stand follows from their lengths.
 
@@ -66,17 +83,19 @@ def some_members(data: bytes, whole: Member, values: dict[str, msgspec.Raw], wan
         data: The document.
         whole: The member whose value the object is.
         values: The object as msgspec decoded it from these bytes.
-        wanted: The keys to find.
+
+    Raises:
+        ValueError: As `members` does.
     """
-    place, found = whole.value + 1, []
-    for key, raw in values.items():
-        start, value = place, place + len(key) + 3
-        place = value + len(memoryview(raw)) + 1
-        if key in wanted:
-            found.append(Member(key, start, value, place - 1))
-    if place == whole.end:
-        return found
-    return [Member(*each) for each in _walk(data, whole.value, values) if each[0] in wanted]
+    lengths = [len(key) + 3 + len(memoryview(raw)) for key, raw in values.items()]
+    if whole.value + 1 + sum(lengths) + max(len(lengths), 1) != whole.end:
+        for key, start, _, end in _walk(data, whole.value, values):
+            yield key, start, end
+        return
+    start = whole.value + 1
+    for key, length in zip(values, lengths, strict=True):
+        yield key, start, start + length
+        start += length + 1
 
 
 def _walk(data: bytes, at: int, values: dict[str, msgspec.Raw]) -> Iterator[tuple[str, int, int, int]]:

@@ -14,15 +14,24 @@ each under its exact path; an unknown or badly typed key; a payload above 64 KiB
                    "inputs": [{"name": "noarch/repodata_from_packages.json", "digest": {"sha256": "..."}}],
                    "counts": {"records": 3, "patched": 1, "removed": 0, "changed": 1}}}
 
+A source that only the patch package states has `"annotations": {"statedBy": "package"}`. Beside the files of the
+channel, inputs are the patch package and the attestations that lie beside it, with who signed them in `annotations`.
+`unattributed` is there where the author signed although the channel serves something else (`patch_differences`).
+
 Spec: ceps-drafts/cep-patch-provenance.md
 """
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, NoReturn, cast
+from typing import Any, Final, Literal, cast
 
 from condattest.errors import Malformed
+from condattest.formats import patch_descriptors as descriptors
+from condattest.formats import patch_differences
+from condattest.formats.patch_descriptors import Input, Source
+from condattest.formats.patch_differences import Unattributed
+from condattest.formats.predicate_fields import fields, number, one_of, refuse, sha256, text
 from condattest.formats.statement import Statement, Subject
 from condattest.model.artifact import Sha256
 from condattest.model.channel import Channel
@@ -35,19 +44,10 @@ Role = Literal["author", "observer"]
 AsBuilt = Literal["archive", "index"]
 COUNTS: Final = ("records", "patched", "removed", "changed")
 _SUBDIR: Final = re.compile(r"[a-z0-9][a-z0-9_-]*", re.ASCII)
-_COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}", re.ASCII)
 _REQUIRED: Final = frozenset(
     {"targetChannel", "subdir", "role", "generation", "previous", "engine", "asBuilt", "inputs", "counts"}
 )
 _KINDS: Final = {"map": ".map.json.zst", "delta": ".delta.json.zst", "log": ".log"}
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where the instructions come from: a repository's URI, and the commit that was read."""
-
-    uri: str
-    commit: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,12 +64,13 @@ class PatchStatement:
         engine_version: Its version.
         as_built: Whether newly listed records as built were read from their archives, or believed of the index.
         source: Where the instructions come from, if it was said.
-        inputs: What the run read: path and digest.
+        inputs: What the run read.
         counts: Of records: all, patched, removed, and changed by this generation.
         instructions: The digest of `patch_instructions.json`; None if there was none.
         map: The digest of the map's file.
         delta: The digest of the delta's file.
         log: The digest of the log's file.
+        unattributed: Where the channel served something else than the replay gave, and the author signed all the same.
     """
 
     target_channel: Channel
@@ -81,12 +82,13 @@ class PatchStatement:
     engine_version: str
     as_built: AsBuilt
     source: Source | None
-    inputs: tuple[tuple[str, Sha256], ...]
+    inputs: tuple[Input, ...]
     counts: Mapping[str, int] = field(hash=False)
     instructions: Sha256 | None
     map: Sha256
     delta: Sha256
     log: Sha256
+    unattributed: Unattributed | None = None
 
 
 def statement(said: PatchStatement) -> Statement:
@@ -107,9 +109,11 @@ def statement(said: PatchStatement) -> Statement:
         "asBuilt": said.as_built,
     }
     if said.source is not None:
-        predicate["source"] = {"uri": said.source.uri, "digest": {"gitCommit": said.source.commit}}
-    predicate["inputs"] = [{"name": name, "digest": {"sha256": str(digest)}} for name, digest in said.inputs]
+        predicate["source"] = said.source.json
+    predicate["inputs"] = [each.json for each in said.inputs]
     predicate["counts"] = {name: said.counts[name] for name in COUNTS}
+    if said.unattributed is not None:
+        predicate["unattributed"] = said.unattributed.json
     return Statement(tuple(subjects), PREDICATE_TYPE, predicate)
 
 
@@ -120,29 +124,31 @@ def parse(statement: Statement) -> PatchStatement:
         Malformed: PATCH-STATEMENT.
     """
     if statement.predicate_type != PREDICATE_TYPE:
-        _refuse("predicateType", PREDICATE_TYPE, statement.predicate_type)
+        refuse("predicateType", PREDICATE_TYPE, statement.predicate_type)
     predicate = statement.predicate or {}
-    if not set(predicate) >= _REQUIRED or set(predicate) - _REQUIRED - {"source"}:
-        _refuse("predicate", f"the keys {', '.join(sorted(_REQUIRED))} and perhaps source", sorted(predicate))
-    subdir = _text(predicate["subdir"], "subdir", _SUBDIR)
-    generation = _number(predicate["generation"], "generation", 1)
+    if not set(predicate) >= _REQUIRED or set(predicate) - _REQUIRED - {"source", "unattributed"}:
+        keys = f"the keys {', '.join(sorted(_REQUIRED))}, and perhaps source and unattributed"
+        refuse("predicate", keys, sorted(predicate))
+    subdir = text(predicate["subdir"], "subdir", _SUBDIR)
+    generation = number(predicate["generation"], "generation", 1)
     previous = predicate["previous"]
     if (previous is None) != (generation == 1):
-        _refuse("predicate.previous", "null for generation 1 and a digest for every other", previous)
-    engine = _object(predicate["engine"], "engine", {"name", "version"})
-    counts = _object(predicate["counts"], "counts", set(COUNTS))
+        refuse("predicate.previous", "null for generation 1 and a digest for every other", previous)
+    engine = fields(predicate["engine"], "engine", {"name", "version"})
+    counts = fields(predicate["counts"], "counts", set(COUNTS))
     return PatchStatement(
         target_channel=_channel(predicate["targetChannel"]),
         subdir=subdir,
-        role=cast(Role, _one_of(predicate["role"], "role", ("author", "observer"))),
+        role=cast(Role, one_of(predicate["role"], "role", ("author", "observer"))),
         generation=generation,
-        previous=None if previous is None else _sha256(previous, "previous"),
-        engine=_text(engine["name"], "engine.name"),
-        engine_version=_text(engine["version"], "engine.version"),
-        as_built=cast(AsBuilt, _one_of(predicate["asBuilt"], "asBuilt", ("archive", "index"))),
-        source=_source(predicate["source"]) if "source" in predicate else None,
-        inputs=_inputs(predicate["inputs"]),
-        counts={name: _number(counts[name], f"counts.{name}", 0) for name in COUNTS},
+        previous=None if previous is None else sha256(previous, "previous"),
+        engine=text(engine["name"], "engine.name"),
+        engine_version=text(engine["version"], "engine.version"),
+        as_built=cast(AsBuilt, one_of(predicate["asBuilt"], "asBuilt", ("archive", "index"))),
+        source=descriptors.parse_source(predicate["source"]) if "source" in predicate else None,
+        inputs=descriptors.parse_inputs(predicate["inputs"]),
+        counts={name: number(counts[name], f"counts.{name}", 0) for name in COUNTS},
+        unattributed=patch_differences.parse(predicate["unattributed"]) if "unattributed" in predicate else None,
         **_subjects(statement.subjects, subdir),
     )
 
@@ -151,58 +157,17 @@ def _subjects(subjects: tuple[Subject, ...], subdir: str) -> dict[str, Any]:
     found: dict[str, Sha256 | None] = {"instructions": None}
     for subject in subjects:
         if set(subject.digest) != {"sha256"}:
-            _refuse("subject.digest", "sha256 alone", sorted(subject.digest))
-        digest = _sha256(subject.digest["sha256"], "subject.digest.sha256")
+            refuse("subject.digest", "sha256 alone", sorted(subject.digest))
+        digest = sha256(subject.digest["sha256"], "subject.digest.sha256")
         expected = {f"{subdir}/patches/{digest}{suffix}": kind for kind, suffix in _KINDS.items()}
         expected[f"{subdir}/patch_instructions.json"] = "instructions"
         kind = expected.get(subject.name or "")
         if kind is None or found.get(kind) is not None:
-            _refuse("subject.name", "each file of the generation once, under its path", subject.name)
+            refuse("subject.name", "each file of the generation once, under its path", subject.name)
         found[kind] = digest
     if set(found) != {"instructions", *_KINDS}:
-        _refuse("subject", "the map, the delta and the log", sorted(found))
+        refuse("subject", "the map, the delta and the log", sorted(found))
     return found
-
-
-def _source(value: Any) -> Source:
-    source = _object(value, "source", {"uri", "digest"})
-    digest = _object(source["digest"], "source.digest", {"gitCommit"})
-    return Source(_text(source["uri"], "source.uri"), _text(digest["gitCommit"], "source.digest.gitCommit", _COMMIT))
-
-
-def _inputs(value: Any) -> tuple[tuple[str, Sha256], ...]:
-    if not isinstance(value, list):
-        _refuse("predicate.inputs", "a list", value)
-    read = []
-    for each in value:
-        entry = _object(each, "inputs", {"name", "digest"})
-        digest = _object(entry["digest"], "inputs.digest", {"sha256"})
-        read.append((_text(entry["name"], "inputs.name"), _sha256(digest["sha256"], "inputs.digest.sha256")))
-    return tuple(read)
-
-
-def _object(value: Any, where: str, keys: set[str]) -> dict[str, Any]:
-    if not isinstance(value, dict) or set(value) != keys:
-        _refuse(f"predicate.{where}", f"an object with {', '.join(sorted(keys))}", value)
-    return value
-
-
-def _text(value: Any, where: str, form: re.Pattern[str] | None = None) -> str:
-    if not isinstance(value, str) or not value or len(value) > 2048 or (form is not None and not form.fullmatch(value)):
-        _refuse(f"predicate.{where}", form.pattern if form is not None else "a text", value)
-    return value
-
-
-def _number(value: Any, where: str, least: int) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not least <= value < 2**53:
-        _refuse(f"predicate.{where}", f"an integer from {least}", value)
-    return value
-
-
-def _one_of(value: Any, where: str, allowed: tuple[str, ...]) -> str:
-    if value not in allowed:
-        _refuse(f"predicate.{where}", " or ".join(allowed), value)
-    return str(value)
 
 
 def _channel(value: Any) -> Channel:
@@ -211,14 +176,3 @@ def _channel(value: Any) -> Channel:
     except ValueError as error:
         where = "payload: predicate.targetChannel"
         raise Malformed(Finding.of(Code.PATCH_STATEMENT, where, reason=error)) from None
-
-
-def _sha256(value: Any, where: str) -> Sha256:
-    try:
-        return Sha256(value)
-    except (ValueError, TypeError):
-        _refuse(where, "64 lowercase hex digits", value)
-
-
-def _refuse(where: str, expected: str, found: object) -> NoReturn:
-    raise Malformed(Finding.of(Code.PATCH_STATEMENT, f"payload: {where}", expected=expected, found=f"{found!r:.200}"))

@@ -32,6 +32,9 @@ from condattest.formats.index_changes import (
     key_in,
     twice,
 )
+from condattest.formats.msgpack_maps import length as _length
+from condattest.formats.msgpack_maps import packed as _packed
+from condattest.formats.msgpack_maps import unpacked as _unpacked
 from condattest.formats.repodata import MAX_SHARD, MAX_SHARD_INDEX, parse_record
 from condattest.model.artifact import PackageFile, Sha256
 from condattest.model.finding import Code, Finding
@@ -260,31 +263,6 @@ def _sha256(value: Any) -> Sha256 | None:
         return Sha256.of_bytes(value) if isinstance(value, bytes) else Sha256(value)
     except (ValueError, TypeError):
         return None
-
-
-def _unpacked(raw: bytes | msgspec.Raw) -> _Raws:
-    """Take a map apart; refuses one that has a key twice.
-
-    Raises:
-        ValueError: It has.
-    """
-    decoded = msgspec.msgpack.decode(raw, type=_Raws)
-    if len(decoded) != _length(memoryview(raw)):
-        raise ValueError("a key stands there twice")
-    return decoded
-
-
-def _length(raw: memoryview) -> int:
-    """The number of members that a map's header gives."""
-    first = raw[0]
-    if first & 0xF0 == 0x80:
-        return first & 0x0F
-    size = {0xDE: 2, 0xDF: 4}[first]
-    return int.from_bytes(raw[1 : 1 + size], "big")
-
-
-def _packed(members: Mapping[str, msgspec.Raw]) -> bytes:
-    return msgspec.msgpack.encode(members)
 
 
 def _ambiguous(where: str) -> Malformed:

@@ -72,7 +72,7 @@ def given(paths: Sequence[Path]) -> Collected:
     found = Collected()
     for path in paths:
         data = files.read_bounded(path, sidecar.MAX_SIDECAR)
-        found += _parsed(data, str(path))
+        found += parsed(data, str(path))
     return found
 
 
@@ -83,7 +83,7 @@ def at_url(url: str, fetch: "Fetch") -> Collected:
         Malformed: It is not one.
         Unavailable: It could not be had.
     """
-    return _parsed(fetch(url, sidecar.MAX_SIDECAR), url)
+    return parsed(fetch(url, sidecar.MAX_SIDECAR), url)
 
 
 def older_sidecar(package_url: str, fetch: "Fetch") -> Collected:
@@ -93,7 +93,7 @@ def older_sidecar(package_url: str, fetch: "Fetch") -> Collected:
     """
     url = package_url + _SUFFIXES["prefix-v0"]
     try:
-        return _parsed(fetch(url, sidecar.MAX_SIDECAR), url)
+        return parsed(fetch(url, sidecar.MAX_SIDECAR), url)
     except NotFound:
         return Collected()
 
@@ -133,7 +133,12 @@ def advertised_sidecar(data: bytes, digest: Sha256, *, where: str) -> sidecar.Si
     return sidecar.parse(data, where=where)
 
 
-def _parsed(data: bytes, where: str) -> Collected:
+def parsed(data: bytes, where: str) -> Collected:
+    """Read the bytes of a bundle or a sidecar, whichever they are.
+
+    Raises:
+        Malformed: BUNDLE-* or SIDECAR-*.
+    """
     if data.lstrip()[:1] == b"[":
         return _sidecar(data, where)
     try:

@@ -99,6 +99,10 @@ class Indexes:
             except BaseException as error:
                 future.set_exception(error)
                 raise
+        failure = future.exception()
+        if failure is not None:
+            # Raised again as it is, it would gather the frames of all who ever asked, and all that they hold.
+            raise failure.with_traceback(None)
         return future.result()
 
 

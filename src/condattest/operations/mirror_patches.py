@@ -2,10 +2,13 @@
 
 Owns `copy_patches`. Nothing is judged here but digests: who may sign generations is for those to ask who read them, and
 a mirror that left some out would only make the others useless. What a bundle names is copied before the bundle, and
-`head.json` last. Maps and logs of older generations are not needed by anybody who reads the newest.
+`head.json` last. Maps and logs of older generations are not needed by anybody who reads the newest. Neither is the
+delta of a generation that no shard names: where a revoked one has lost its files, only its bundle is copied.
 """
 
 import hashlib
+
+import stamina
 
 from condattest.errors import Malformed, NotFound
 from condattest.formats import patch_files, patch_statement, sidecar, statement
@@ -14,6 +17,7 @@ from condattest.formats.patch_statement import PatchStatement
 from condattest.model.artifact import Sha256
 from condattest.model.finding import Code, Finding
 from condattest.operations.patch_head import point
+from condattest.operations.sidecars import SCHEDULE
 from condattest.transport.origin import Origin
 from condattest.transport.store import Store
 
@@ -23,6 +27,7 @@ def copy_patches(origin: Origin, store: Store, subdir: str) -> int:
 
     Raises:
         Malformed: A file is not what its digest or its form demands.
+        NotFound: A file that is needed is not there.
         Unavailable, LocalFailure: Something could not be read or written.
     """
     copying = _Copying(origin, store, f"{subdir}/patches")
@@ -34,12 +39,18 @@ def copy_patches(origin: Origin, store: Store, subdir: str) -> int:
     numbers = range(1, newest + 1)
     bundles = {number: origin.read(copying.path(f"{number}.sigs"), sidecar.MAX_SIDECAR) for number in numbers}
     said = {number: _said(data, copying.where(f"{number}.sigs")) for number, data in bundles.items()}
-    for each in said.values():
-        copying.delta(each)
+    lost: dict[int, NotFound] = {}
+    for number, each in said.items():
+        try:
+            copying.delta(each)
+        except NotFound as error:
+            lost[number] = error
     copying.map(said[newest])
+    if lost and (needed := lost.keys() & ({newest} | copying.numbers())):
+        raise lost[min(needed)]
     copying.named(f"{said[newest].log}.log", said[newest].log, patch_files.MAX_LOG)
     for number, data in bundles.items():
-        copying.copied += store.create(copying.path(f"{number}.sigs"), data)
+        copying.sigs(number, data)
     copying.copied += point(store, copying.path("head.json"), newest)
     return copying.copied
 
@@ -55,6 +66,7 @@ class _Copying:
         self._origin = origin
         self._store = store
         self._folder = folder
+        self._shards: set[Sha256] = set()
         self.copied = 0
 
     def path(self, name: str) -> str:
@@ -62,6 +74,24 @@ class _Copying:
 
     def where(self, name: str) -> str:
         return f"{self._origin.name}/{self.path(name)}"
+
+    def sigs(self, number: int, data: bytes) -> None:
+        """Copy the bundles of a generation; those of signers who came later are appended to what is there."""
+        path = self.path(f"{number}.sigs")
+        for attempt in stamina.retry_context(**SCHEDULE):
+            with attempt:
+                if self._store.create(path, data):
+                    self.copied += 1
+                    return
+                stored = self._store.read(path, sidecar.MAX_SIDECAR)
+                there = sidecar.parse(stored.data, where=f"{self._store.name}/{path}")
+                ours = sidecar.parse(data, where=self.where(f"{number}.sigs"))
+                # Another payload is a fork, which readers of the destination find; nothing is put beside it.
+                same = {each.payload for each in there.bundles} == {each.payload for each in ours.bundles}
+                joined = sidecar.joined({there.sha256: there}, there.sha256, ours.elements) if same else stored.data
+                if joined != stored.data:
+                    self._store.replace(path, joined, stored.version)
+                    self.copied += 1
 
     def delta(self, said: PatchStatement) -> None:
         self._with_shards(f"{said.delta}.delta.json.zst", said.delta)
@@ -73,7 +103,18 @@ class _Copying:
         data = self._read(name, digest, patch_files.MAX_MAP)
         for shard in patch_files.parse_map(data, where=self.where(name)).values():
             self.named(f"{shard}.shard.json.zst", shard, patch_files.MAX_SHARD)
+            self._shards.add(shard)
         self.copied += self._store.create(self.path(name), data)
+
+    def numbers(self) -> set[int]:
+        """The generations that are named by a shard which is there now."""
+        found: set[int] = set()
+        for digest in self._shards:
+            name = f"{digest}.shard.json.zst"
+            data = self._store.read(self.path(name), patch_files.MAX_SHARD).data
+            for entry in patch_files.parse_shard(data, where=self.where(name)).files.values():
+                found.update(number for number, _ in entry.history)
+        return found
 
     def named(self, name: str, digest: Sha256, limit: int) -> None:
         """Copy a file that is named by its digest, unless it is there."""

@@ -1,47 +1,41 @@
 """Sign a generation of a subdir's patches: read, replay, compare, build, sign, write.
 
-Owns `attest`, `Order` and `Made`. What is attested as served is what the engine makes of instructions and records as
-built; that the channel serves just that is checked, and refused where it does not. The order of writing is shards,
-delta, map, log, bundle, head: a reader never meets a bundle whose files are not there. The bundle is judged as a reader
-would judge it before anything is written. It is created, never replaced: whoever loses number n builds again on what
-won. A writer that was killed before the head leaves a bundle that `head.json` does not name: the next one goes on from
-there. A listed file with another archive is refused until somebody says that it was replaced.
+Owns `attest`, `Order`, `Made` and `is_due`. What is attested as served is what the engine makes of instructions and
+records as built (`patch_replay`). One signer is enough for what this writes: where the rule demands more,
+`patch_cosign` adds them, and until then no `head.json` names the generation, and there is none after it. The order of
+writing is shards, delta, map, log, bundle, head: a reader never meets a bundle whose files are not there. The bundle is
+judged as a reader would judge it before anything is written. It is created, never replaced: whoever loses number n
+builds again on what won. A writer that was killed before the head leaves a bundle that `head.json` does not name: the
+next one goes on from there. A listed file with another archive is refused until somebody says that it was replaced.
 
 Spec: ceps-drafts/cep-patch-provenance.md
 """
 
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
 
 import stamina
 
-from condattest.errors import Conflict, Malformed, Misuse, NotFound
-from condattest.formats import package, patch_files, patch_statement, sidecar, statement
-from condattest.formats.package import MAX_PACKAGE
+from condattest.errors import Conflict, Misuse
+from condattest.formats import patch_statement, sidecar, statement
+from condattest.formats.patch_descriptors import Source
+from condattest.formats.patch_differences import Unattributed
 from condattest.formats.patch_files import Change, Place
 from condattest.formats.patch_instructions import Instructions
-from condattest.formats.patch_statement import PatchStatement, Source
+from condattest.formats.patch_statement import PatchStatement
 from condattest.model.artifact import PackageFile, Sha256
-from condattest.model.finding import Code, Finding, Severity
-from condattest.operations import patch_state
+from condattest.operations import as_built, patch_replay, patch_state, patch_tip
 from condattest.operations.patch_chain import Chain, Generation
 from condattest.operations.patch_head import point
 from condattest.operations.patch_inputs import Inputs
-from condattest.operations.patch_tip import Tip, tip
+from condattest.operations.patch_replay import Replay
 from condattest.operations.sidecars import SCHEDULE
-from condattest.patches.changes import alike
-from condattest.patches.digests import record_digest
 from condattest.patches.engines import Engine
-from condattest.patches.generation import Before, Built, build, records_of
-from condattest.transport import files
+from condattest.patches.generation import Built, build
 from condattest.transport.origin import Origin
 from condattest.transport.store import Store
-
-_SHOWN: Final = 20
 
 Sign = Callable[[bytes], bytes]
 """Signs a statement's bytes; returns a bundle."""
@@ -64,6 +58,8 @@ class Order:
         refresh_after: How old the newest generation may be until one is signed that changes nothing.
         replaced: Files whose archive was replaced under its name, and is to be listed instead of the old one; None
             where whatever is there is taken, as by an observer.
+        allow_unattributed: Whether to sign what the replay gives though the channel serves something else; the
+            statement says where.
     """
 
     store: Store
@@ -77,6 +73,7 @@ class Order:
     trust_as_built: bool = False
     refresh_after: timedelta | None = None
     replaced: frozenset[PackageFile] | None = frozenset()
+    allow_unattributed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +85,16 @@ class Made:
         new: Whether this call made it.
         changed: By place, what it changed.
         written: The files that this call wrote.
+        unattributed: What the channel serves otherwise, as far as that was allowed.
+        wanted: How many signers the generation needs.
     """
 
     generation: Generation
     new: bool
     changed: Mapping[Place, Mapping[str, Change]] = field(default_factory=dict)
     written: tuple[str, ...] = ()
+    unattributed: Unattributed | None = None
+    wanted: int = 1
 
 
 def attest(order: Order, sign: Sign, *, now: datetime) -> Made:
@@ -111,82 +112,44 @@ def attest(order: Order, sign: Sign, *, now: datetime) -> Made:
         NoIdentity, ServiceFailed: It could not be signed.
         Unavailable, LocalFailure: Something could not be read or written.
     """
-    served = _replayed(order)
+    where = f"{order.packages.name}/{order.chain.subdir}/repodata.json"
+    allowed = order.allow_unattributed
+    replayed = patch_replay.replay(order.inputs, order.engine, where=where, allow_unattributed=allowed)
     for attempt in stamina.retry_context(**SCHEDULE):
         with attempt:
-            made = _attest(order, served, sign, now)
-            patch_state.remember(order.state, order.chain, made.generation)
+            made = _attest(order, replayed, sign, now)
+            # One that lacks signers may yet be dropped, and its number be used again.
+            if len(made.generation.evidence) >= made.wanted:
+                patch_state.remember(order.state, order.chain, made.generation)
             return made
     raise AssertionError("stamina returns or raises")
 
 
-def _replayed(order: Order) -> Mapping[str, Any]:
-    """What the engine makes of the inputs; compared with what is served."""
-    instructions = order.inputs.instructions
-    if instructions is None:
-        served = order.inputs.as_built
-    else:
-        patched = order.engine.apply(order.inputs.as_built, instructions)
-        wrong = [each for each in patched.findings if each.code.severity is Severity.ERROR]
-        if wrong:
-            raise Malformed(wrong[0])
-        served = patched.document
-    unlike = unlike_served(order.inputs.as_built, served, order.inputs.served)
-    if unlike:
-        first = ", ".join(f"{file} ({why})" for (_, file), why in unlike[:_SHOWN])
-        where = f"{order.packages.name}/{order.chain.subdir}/repodata.json"
-        raise Malformed(
-            Finding.of(Code.PATCH_REPLAY, where, engine=order.engine.name, records=len(unlike), first=first)
-        )
-    return served
-
-
-def unlike_served(
-    as_built: Mapping[str, Any], replayed: Mapping[str, Any], served: Mapping[str, Any]
-) -> list[tuple[Place, str]]:
-    """Where an index that is served is not what a replay gives; records that the replay did not touch count, too.
-
-    Raises:
-        Malformed: PATCH-RECORD: a record that differs cannot be digested.
-    """
-    expected = {place: record for place, _, record in records_of(replayed)}
-    found = {place: record for place, _, record in records_of(served)}
-    gone = set(replayed.get("removed") or ())
-    unlike = []
-    for place, _, _ in records_of(as_built):
-        if place[1] in gone:
-            continue
-        mine, theirs = expected.get(place), found.get(place)
-        if theirs is None:
-            unlike.append((place, "not served"))
-        elif mine is None or mine.get("sha256") != theirs.get("sha256") or not alike(mine, theirs, where=place[1]):
-            unlike.append((place, "another record"))
-    unlike.extend((place, "not as built") for place in found if place not in expected and place[1] not in gone)
-    removed, listed = set(served.get("removed") or ()), {place[1] for place in expected}
-    unlike.extend((("removed", name), "not removed") for name in sorted(gone - removed))
-    unlike.extend((("removed", name), "removed") for name in sorted((removed - gone) & listed))
-    return unlike
-
-
-def _attest(order: Order, served: Mapping[str, Any], sign: Sign, now: datetime) -> Made:
+def _attest(order: Order, replayed: Replay, sign: Sign, now: datetime) -> Made:
     chain = order.chain
     # (1) The generation before, checked as a client would check it.
-    end = tip(chain, order.store)
-    patch_state.descends(order.state, chain, end.payloads, where=f"{order.store.name}/{chain.place('head.json')}")
-    # (2) The next one.
+    end = patch_tip.tip(chain)
     newest = end.newest
-    built = build(order.inputs.as_built, served, _before(chain, end), frozenset(map(str, order.replaced or ())))
-    _meant(order, built)
-    if newest is not None and not (end.is_void or built.changed or _is_due(newest, order.refresh_after, now)):
-        return Made(newest, new=False)
-    proved = _proved(order, built)
+    patch_state.descends(order.state, chain, end.payloads, where=f"{order.store.name}/{chain.place('head.json')}")
+    if newest is not None:
+        point(order.store, chain.place("head.json"), newest.said.generation)
+    # (2) The next one.
+    built = build(
+        order.inputs.as_built, replayed.served, patch_tip.before(chain, end), frozenset(map(str, order.replaced or ()))
+    )
+    if order.replaced is not None:
+        patch_replay.meant(order.packages, chain.subdir, order.inputs, built.replaced, order.replaced)
+    if newest is not None and not (end.is_void or built.changed or _is_due(order, newest, replayed, now)):
+        return Made(newest, new=False, unattributed=replayed.unattributed, wanted=chain.authority.wanted)
+    proved = not built.listed or not order.trust_as_built
+    if proved:
+        as_built.prove_all(order.packages, chain.subdir, order.engine, order.inputs.as_built, built.listed)
     # (3) Signed, and judged as a reader would judge it.
-    previous = end.payloads[-1] if end.payloads else None
-    payload = statement.dump(patch_statement.statement(_said(order, built, previous, proved)))
+    payload = statement.dump(patch_statement.statement(_said(order, built, end.previous, replayed, proved=proved)))
     if len(payload) > patch_statement.MAX_PAYLOAD:
         raise Misuse(f"the statement has {len(payload)} bytes, more than {patch_statement.MAX_PAYLOAD}")
     sigs = sidecar.dump([sign(payload).strip()])
-    generation = chain.judged(built.generation, sigs)
+    generation = chain.with_one_signer().judged(built.generation, sigs)
     # (4) Written: what the bundle names before the bundle, the hint last.
     written = []
     for name, data in built.files.items():
@@ -195,84 +158,33 @@ def _attest(order: Order, served: Mapping[str, Any], sign: Sign, now: datetime) 
     name = f"{built.generation}.sigs"
     if not order.store.create(chain.place(name), sigs):
         raise Conflict(f"{chain.place(name)}: somebody else made that generation")
-    point(order.store, chain.place("head.json"), built.generation)
-    return Made(generation, new=True, changed=built.changed, written=(*written, name, "head.json"))
-
-
-def _before(chain: Chain, end: Tip) -> Before | None:
-    if not end.payloads:
-        return None
-
-    def value(place: Place, entry: patch_files.Entry, record: Mapping[str, Any]) -> Mapping[str, Any]:
-        return chain.value(PackageFile.parse(place[1]).name, place, entry, record, end.payloads)
-
-    return Before(
-        generation=len(end.payloads),
-        payload=end.payloads[-1],
-        payloads=end.payloads[:-1],
-        shards={} if end.newest is None else chain.map(end.newest),
-        shard=chain.shard,
-        value=value,
-        void=end.void,
+    written.append(name)
+    if len(generation.evidence) >= chain.authority.wanted:
+        point(order.store, chain.place("head.json"), built.generation)
+        written.append("head.json")
+    return Made(
+        generation,
+        new=True,
+        changed=built.changed,
+        written=tuple(written),
+        unattributed=replayed.unattributed,
+        wanted=chain.authority.wanted,
     )
 
 
-def _meant(order: Order, built: Built) -> None:
-    """Refuse archives that took the place of listed ones without anybody saying so.
-
-    Raises:
-        Malformed: PATCH-REPLACED.
-        Misuse: What is said to be replaced is not in the index.
-    """
-    if order.replaced is None:
-        return
-    if order.replaced:
-        there = {file for _, file, _ in records_of(order.inputs.as_built)}
-        for file in sorted(map(str, order.replaced - there)):
-            raise Misuse(f"--replaced {file}: the index of {order.chain.subdir} does not list it")
-    for place, (old, new) in sorted(built.replaced.items()):
-        if PackageFile.parse(place[1]) not in order.replaced:
-            where = f"{order.packages.name}/{order.chain.subdir}/{place[1]}"
-            raise Malformed(Finding.of(Code.PATCH_REPLACED, where, expected=old, found=new))
+def _is_due(order: Order, newest: Generation, replayed: Replay, now: datetime) -> bool:
+    """Whether something is to be said though no record changed."""
+    if replayed.unattributed is not None and replayed.unattributed != newest.said.unattributed:
+        return True
+    return is_due(newest, order.refresh_after, now)
 
 
-def _is_due(newest: Generation, refresh_after: timedelta | None, now: datetime) -> bool:
+def is_due(newest: Generation, refresh_after: timedelta | None, now: datetime) -> bool:
+    """Whether a generation that changes nothing is to be signed: the newest one is that old."""
     return refresh_after is not None and now - newest.time.at >= refresh_after
 
 
-def _proved(order: Order, built: Built) -> bool:
-    """Whether the archives prove the records as built of what is newly listed.
-
-    Raises:
-        Malformed: PATCH-AS-BUILT: one does not, and the index is not to be believed.
-    """
-    if not built.listed or order.trust_as_built:
-        return not built.listed
-    for place, file, record in records_of(order.inputs.as_built):
-        if place not in built.listed:
-            continue
-        where = f"{order.packages.name}/{order.chain.subdir}/{file}"
-        expected = record_digest(order.engine.as_built(_index_json(order, file, record, where)), where=where)
-        found = record_digest(record, where=where)
-        if expected != found:
-            finding = Finding.of(Code.PATCH_AS_BUILT, where, expected=f"{expected} by the archive", found=found)
-            raise Malformed(finding)
-    return True
-
-
-def _index_json(order: Order, file: PackageFile, record: Mapping[str, Any], where: str) -> Mapping[str, Any]:
-    path = f"{order.chain.subdir}/{file}"
-    try:
-        with tempfile.TemporaryFile() as opened, order.packages.stream(path, MAX_PACKAGE) as chunks:
-            found = files.hash_parts(chunks, opened)
-            if found != record.get("sha256"):
-                raise Malformed(Finding.of(Code.BIND_DIGEST, where, expected=record.get("sha256"), found=found))
-            return package.read(opened, file).index
-    except NotFound:
-        raise Malformed(Finding.of(Code.PATCH_AS_BUILT, where, expected="its archive", found="nothing")) from None
-
-
-def _said(order: Order, built: Built, previous: Sha256 | None, proved: bool) -> PatchStatement:
+def _said(order: Order, built: Built, previous: Sha256 | None, replayed: Replay, *, proved: bool) -> PatchStatement:
     instructions: Instructions | None = order.inputs.instructions
     return PatchStatement(
         target_channel=order.chain.channel,
@@ -290,4 +202,5 @@ def _said(order: Order, built: Built, previous: Sha256 | None, proved: bool) -> 
         map=built.map,
         delta=built.delta,
         log=built.log,
+        unattributed=replayed.unattributed,
     )

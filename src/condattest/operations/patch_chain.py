@@ -8,7 +8,7 @@ Spec: ceps-drafts/cep-patch-provenance.md
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from condattest.errors import Malformed, NotFound
@@ -72,6 +72,15 @@ class Chain:
     _generations: dict[int, Generation] = field(default_factory=dict)
     _deltas: dict[Sha256, dict[str, Sha256]] = field(default_factory=dict)
     _shards: dict[Sha256, Shard] = field(default_factory=dict)
+
+    def with_one_signer(self) -> "Chain":
+        """The same generations, where one signer that is allowed is enough: for those who add the others."""
+        return replace(self, authority=self.authority.with_one_signer(), _generations={})
+
+    @property
+    def own_roots(self) -> list[TrustRoot]:
+        """The trust roots that count, of those that signatures are tried with."""
+        return [root for root in self.roots if root.sha256 == self.authority.root]
 
     def place(self, name: str) -> str:
         """The path of a file of the chain."""

@@ -25,7 +25,7 @@ from condattest.formats.patch_files import Entry, Place
 from condattest.model.artifact import Artifact, Sha256
 from condattest.model.finding import Code, Finding
 from condattest.operations.patch_chain import Chain, Generation
-from condattest.operations.patch_log import newest_of
+from condattest.operations.patch_log import newest_of, stale
 from condattest.patches import engines
 from condattest.patches.changes import differences
 from condattest.patches.digests import record_digest
@@ -125,10 +125,8 @@ class _Judging:
     def outcome(self, newest: Generation) -> Outcome:
         # (1) The newest generation.
         where = f"{self.chain.origin.name}/{self.chain.place(f'{newest.said.generation}.sigs')}"
-        age = self.now - newest.time.at
-        if age > self.rule.max_age:
-            expected = f"at most {durations.show(self.rule.max_age)} of age"
-            raise Malformed(Finding.of(Code.FRESH_STALE, where, expected=expected, found=newest.time.at.isoformat()))
+        if (old := stale(self.chain, newest, self.rule.max_age, now=self.now)) is not None:
+            raise Malformed(old)
         if newest.payload in self.revoked:
             raise Malformed(Finding.of(Code.IDENTITY_REVOKED, where, payload=newest.payload))
         # (2) Its descent, written down whatever becomes of the record.

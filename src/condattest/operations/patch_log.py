@@ -1,16 +1,19 @@
 """The history of a subdir's patches, newest generation first, each step checked against the one after it.
 
-Owns `log`, `newest_of` and `Step`. What is wrong with a step is said of it, and the walk goes on as far as there is
-something to read. A revoked generation has to keep its place, and nothing else is asked of it, unless it is the newest.
+Owns `log`, `Step`, `newest_of`, `stale` and `revoked`. What is wrong with a step is said of it, and the walk goes on as
+far as there is something to read. A revoked generation has to keep its place, and nothing else is asked of it, unless
+it is the newest.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from condattest.errors import Malformed
 from condattest.model.artifact import Sha256
 from condattest.model.finding import Code, Finding
 from condattest.operations.patch_chain import Chain, Generation
+from condattest.policy import durations
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,15 @@ def newest_of(chain: Chain, *, fresh: bool = False) -> Generation:
         where = f"{chain.origin.name}/{chain.place('head.json')}"
         raise Malformed(Finding.of(Code.PATCH_NONE, where, channel=chain.channel, subdir=chain.subdir))
     return newest
+
+
+def stale(chain: Chain, newest: Generation, max_age: timedelta, *, now: datetime) -> Finding | None:
+    """FRESH-STALE if the newest generation is older than that; by its verified time, not by what it says."""
+    if now - newest.time.at <= max_age:
+        return None
+    where = f"{chain.origin.name}/{chain.place(f'{newest.said.generation}.sigs')}"
+    expected = f"at most {durations.show(max_age)} of age"
+    return Finding.of(Code.FRESH_STALE, where, expected=expected, found=newest.time.at.isoformat())
 
 
 def _step(chain: Chain, number: int, payloads: tuple[Sha256, ...], later: Generation | None) -> Step:

@@ -1,7 +1,7 @@
 """What an author of patches keeps outside the channel: the newest generation that they know of.
 
-Owns `descends` and `remember`. Kept where the channel's host cannot write (committed with the patches, say), it shows a
-channel that was put back to an older state, or to another history.
+Owns `descends`, `remember`, and for observers `noted` and `note`. Kept where the channel's host cannot write (committed
+with the patches, say), it shows a channel that was put back to an older state, or to another history.
 
     {"https://conda.example/channel/noarch author": {"generation": 2, "payload": "<sha256>"}}
 """
@@ -16,7 +16,7 @@ from condattest.model.finding import Code, Finding
 from condattest.operations.patch_chain import Chain, Generation
 from condattest.transport import files
 
-MAX_STATE: Final = 64 * 1024
+MAX_STATE: Final = 1024 * 1024
 """Bytes of a state: some hundred subdirs."""
 
 
@@ -54,8 +54,31 @@ def remember(state: Path | None, chain: Chain, generation: Generation) -> None:
         return
     document = _read(state)
     document[_key(chain)] = {"generation": generation.said.generation, "payload": generation.payload}
-    data = json.dumps(document, indent=2, sort_keys=True).encode() + b"\n"
-    files.write_new(state, data, replace=True)
+    _write(state, document)
+
+
+def noted(state: Path, chain: Chain) -> object:
+    """What `note` wrote down for the subdir; None where it did not.
+
+    Raises:
+        Misuse, LocalFailure: As `descends`.
+    """
+    return _read(state).get(f"{_key(chain)} seen")
+
+
+def note(state: Path, chain: Chain, value: object) -> None:
+    """Write down what an observer saw of the subdir, for the next time.
+
+    Raises:
+        LocalFailure: The file could not be read or written, or is no state.
+    """
+    document = _read(state)
+    document[f"{_key(chain)} seen"] = value
+    _write(state, document)
+
+
+def _write(state: Path, document: dict[str, Any]) -> None:
+    files.write_new(state, json.dumps(document, indent=2, sort_keys=True).encode() + b"\n", replace=True)
 
 
 def _known(state: Path, chain: Chain) -> tuple[int, Sha256] | None:

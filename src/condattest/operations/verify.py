@@ -57,6 +57,7 @@ def verify(
     jobs: int = 4,
     on_bytes: Callable[[int], None] = lambda count: None,
     authenticate: Authenticate = authenticate_parsed,
+    indexes: Indexes | None = None,
 ) -> Iterator[Verification]:
     """Verify each target; yield one answer for each, in order.
 
@@ -70,6 +71,7 @@ def verify(
         jobs: How many targets are read at a time.
         on_bytes: Told how many bytes of packages were read, for a progress bar.
         authenticate: What authenticates a bundle; an evidence store's, say.
+        indexes: Indexes that were read for earlier calls; by default each call reads its own.
 
     Raises:
         Misuse: There is no target, or an option does not go with the targets.
@@ -85,7 +87,7 @@ def verify(
                 f"{target}: nothing says where its attestations are",
                 hint="add --bundle FILE, --sigs-url URL, or --channel URL with --subdir NAME",
             )
-    indexes = Indexes(fetcher)
+    indexes = indexes or Indexes(fetcher)
     asking = _Asking(question, trust, fetcher, now, memory or NoMemory(), on_bytes, authenticate, indexes)
     if len(targets) == 1:
         return iter([asking.answer(targets[0])])

@@ -21,6 +21,9 @@ a list of `depends`.
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+import msgspec
+
+from condattest.formats.held_records import opened
 from condattest.formats.patch_instructions import VERSION_KEY, Instructions
 from condattest.model.finding import Code, Finding
 from condattest.patches.digests import SERVER_KEYS
@@ -120,7 +123,7 @@ class _Run:
             for _, records, name in self._places(file):
                 if name in records:
                     hit = True
-                    if records.pop(name):
+                    if opened(records.pop(name)):
                         removed.append(name)
             if not hit:
                 missing.append(file)
@@ -143,11 +146,12 @@ class _Run:
         place = (id(records), name)
         if place not in self._own:
             self._own.add(place)
-            records[name] = _copy(records[name])
+            held = records[name]
+            records[name] = opened(held) if isinstance(held, msgspec.Raw) else _copy(held)
         return records[name]
 
     def _merge_record(self, section: str, records: _Records, name: str, keys: Mapping[str, Any]) -> None:
-        if records[name] != keys:
+        if opened(records[name]) != keys:
             self._merge(self._own_record(records, name), keys, f"{section}/{name}")
 
     def _merge(self, base: Any, new: Mapping[str, Any], where: str) -> None:

@@ -1,29 +1,28 @@
 """Make the files of a generation: shards, map, delta and log, from records as built and as served.
 
-Owns `Before`, `Built`, `build` and `records_of`. Entries are never dropped: a file that the index no longer lists keeps
-its entry as it is. As built never changes for the same archive; another archive under the same name begins a history of
-its own, even if it is not patched. What revoked generations changed last is told anew, from the state before. A file
-that was never patched has no entry, so a generation costs what it changes; only records that the engine touched are
-digested.
+Owns `Before`, `Built` and `build`. Entries are never dropped: a file that the index no longer lists keeps its entry as
+it is. As built never changes for the same archive; another archive under the same name begins a history of its own,
+even if it is not patched. What revoked generations changed last is told anew, from the state before. A file that was
+never patched has no entry, so a generation costs what it changes; only records that the engine touched are digested.
 """
 
 import hashlib
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from condattest.errors import Malformed
 from condattest.formats import patch_files
-from condattest.formats.index_changes import SECTIONS, V3_SECTIONS
+from condattest.formats.held_records import Held, opened
 from condattest.formats.patch_files import Change, Entry, Place, Shard
-from condattest.model.artifact import PackageFile, Sha256
+from condattest.model.artifact import Sha256
 from condattest.model.finding import Code, Finding
 from condattest.patches.changes import differences
 from condattest.patches.digests import record_digest
+from condattest.patches.index_sections import KINDS, file_of, sections_of
 
 _Record = Mapping[str, Any]
 _NONE: Final = Sha256("0" * 64)
-_KINDS: Final = {**SECTIONS, **{f"v3.{section}": suffix for section, suffix in V3_SECTIONS.items()}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,27 +75,6 @@ class Built:
     replaced: dict[Place, tuple[Sha256, Sha256]] = field(default_factory=dict)
 
 
-def records_of(document: _Record) -> Iterator[tuple[Place, PackageFile, _Record]]:
-    """Every record of an index: its place, its file, itself. Sections of v3 are called `v3.conda` and `v3.tar.bz2`."""
-    for section in SECTIONS:
-        for name, record in (document.get(section) or {}).items():
-            file = _file(name)
-            if file is not None:
-                yield (section, name), file, record
-    for section, suffix in V3_SECTIONS.items():
-        for stem, record in ((document.get("v3") or {}).get(section) or {}).items():
-            file = _file(stem + suffix)
-            if file is not None:
-                yield (f"v3.{section}", stem + suffix), file, record
-
-
-def _file(name: str) -> PackageFile | None:
-    try:
-        return PackageFile.parse(name)
-    except ValueError:
-        return None
-
-
 def build(as_built: _Record, served: _Record, before: Before | None, replaced: Container[str] = frozenset()) -> Built:
     """Make the next generation.
 
@@ -112,18 +90,8 @@ def build(as_built: _Record, served: _Record, before: Before | None, replaced: C
     """
     number = 1 if before is None else before.generation + 1
     built = Built(number)
-    after = {place: record for place, _, record in records_of(served)}
-    gone = frozenset(served.get("removed") or ())
-    touched: dict[str, dict[Place, tuple[_Record, _Record | None]]] = {}
     known = before.shards if before is not None else {}
-    count = 0
-    for place, file, record in records_of(as_built):
-        count += 1
-        now = None if place[1] in gone else after.get(place)
-        if file.name in known or now is not record or place[1] in replaced:
-            if _KINDS[place[0]] != file.kind:
-                raise Malformed(Finding.of(Code.BIND_NAME, "/".join(place), expected=_KINDS[place[0]], found=file.kind))
-            touched.setdefault(file.name, {})[place] = (record, now)
+    touched, count = _touched(as_built, served, before, replaced)
     shards = dict(known)
     delta = {}
     totals = {"patched": 0, "removed": 0}
@@ -144,6 +112,45 @@ def build(as_built: _Record, served: _Record, before: Before | None, replaced: C
     return built
 
 
+_Touched = Mapping[str, Mapping[Place, tuple[Held, Held | None]]]
+
+
+def _touched(
+    as_built: _Record, served: _Record, before: Before | None, replaced: Container[str]
+) -> tuple[_Touched, int]:
+    """By package name, what is to be looked at, and how many records there are.
+
+    That is what the engine touched, what the generation before lists, and what is to be listed.
+    """
+    after = {section: records for section, _, records in sections_of(served)}
+    gone = frozenset(served.get("removed") or ())
+    known = before.shards if before is not None else {}
+    touched: dict[str, dict[Place, tuple[Held, Held | None]]] = {}
+    count = 0
+    for section, suffix, records in sections_of(as_built):
+        here = after.get(section, {})
+        for key, held in records.items():
+            name = key + suffix
+            file = file_of(name)
+            if file is None:
+                continue
+            count += 1
+            now = None if name in gone else here.get(key)
+            forced = name in replaced
+            if now is held and file.name not in known and not forced:
+                continue
+            place = (section, name)
+            if KINDS[section] != file.kind:
+                raise Malformed(Finding.of(Code.BIND_NAME, "/".join(place), expected=KINDS[section], found=file.kind))
+            if now is not held or forced or (before is not None and _lists(before, file.name, place)):
+                touched.setdefault(file.name, {})[place] = (held, now)
+    return touched, count
+
+
+def _lists(before: Before, name: str, place: Place) -> bool:
+    return name in before.shards and place in before.shard(name, before.shards[name]).files
+
+
 def _keep(built: Built, data: bytes, suffix: str) -> Sha256:
     digest = Sha256(hashlib.sha256(data).hexdigest())
     built.files[f"{digest}{suffix}"] = data
@@ -153,17 +160,17 @@ def _keep(built: Built, data: bytes, suffix: str) -> Sha256:
 def _shard(
     number: int,
     old: Shard,
-    touched: Mapping[Place, tuple[_Record, _Record | None]],
+    touched: Mapping[Place, tuple[Held, Held | None]],
     before: Before | None,
     built: Built,
     forced: Container[str],
 ) -> Shard:
     entries = {place: Entry(**{**_fields(entry), "changed": {}}) for place, entry in old.files.items()}
-    for place, (record, now) in touched.items():
+    for place, (held, held_now) in touched.items():
         where = "/".join(place)
         known = old.files.get(place)
-        if known is None and now is record and place[1] not in forced:
-            continue  # Neither patched now nor ever before: nothing of it is digested.
+        record: _Record = opened(held)
+        now: _Record | None = record if held_now is held else opened(held_now)
         sha256 = _sha256(record, where)
         entry = None if known is None else _standing(known, before)
         if entry is not None and entry.sha256 != sha256:

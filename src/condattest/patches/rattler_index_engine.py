@@ -19,6 +19,7 @@ from functools import partial
 from typing import Any, Final
 
 from condattest.errors import Malformed
+from condattest.formats.held_records import opened
 from condattest.formats.patch_instructions import Instructions
 from condattest.model.finding import Code, Finding
 from condattest.patches import rattler_values as values
@@ -255,7 +256,7 @@ class _Run:
 
 
 def _change(records: _Records, name: str, changes: Mapping[str, Any]) -> None:
-    record = records.get(name)
+    record = opened(records.get(name))
     if not isinstance(record, dict) or all(record.get(key, ABSENT) == value for key, value in changes.items()):
         return
     changed = {**record, **changes}

@@ -5,7 +5,7 @@ earliest verified time; as many distinct ones as the threshold have to match.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from condattest.model.artifact import Sha256
@@ -31,6 +31,15 @@ class Authority:
     rule: PatchRule | None
     root: Sha256
     keys: frozenset[str] | None = None
+
+    @property
+    def wanted(self) -> int:
+        """How many distinct signers a generation needs."""
+        return 1 if self.rule is None else self.rule.threshold
+
+    def with_one_signer(self) -> "Authority":
+        """The same, where one of the rule's signers is enough."""
+        return self if self.rule is None else replace(self, rule=replace(self.rule, threshold=1))
 
     def allowed(self, evidence: Sequence[Evidence], *, where: str) -> tuple[Evidence, ...] | Finding:
         """The evidence that counts, or why there is not enough of it."""

@@ -18,12 +18,12 @@ from condattest.model.artifact import PackageFile
 from condattest.operations.patch_attest import Made
 from condattest.operations.patch_blame import Blame, Line, Touch
 from condattest.operations.patch_chain import Generation
+from condattest.operations.patch_cosign import Cosigned
 from condattest.operations.patch_log import Step
 from condattest.operations.patch_verify import Checked
 from condattest.reports import documents, terminal
+from condattest.reports import patch_statements as statements
 from condattest.reports.plain import plain
-
-_WIDTH = 60
 
 
 def generation(value: Generation) -> dict[str, Any]:
@@ -39,9 +39,11 @@ def generation(value: Generation) -> dict[str, Any]:
         "time": {"at": documents.time(value.time.at), "source": value.time.source, "authority": value.time.authority},
         "engine": {"name": plain(said.engine), "version": plain(said.engine_version)},
         "asBuilt": said.as_built,
-        "source": None if said.source is None else {"uri": plain(said.source.uri), "commit": said.source.commit},
+        "source": statements.source(said.source),
+        "inputs": [statements.input_(each) for each in said.inputs],
         "instructions": said.instructions,
         "counts": dict(said.counts),
+        "unattributed": statements.unattributed(said.unattributed),
         "evidence": [documents.evidence(each) for each in value.evidence],
     }
 
@@ -53,6 +55,7 @@ def made(values: Sequence[Made]) -> dict[str, Any]:
             "new": each.new,
             "changed": sorted(f"{section}/{file}" for section, file in each.changed),
             "written": list(each.written),
+            "signers": {"found": len(each.generation.evidence), "wanted": each.wanted},
             **generation(each.generation),
         }
         for each in values
@@ -66,6 +69,7 @@ def show_made(console: Console, values: Sequence[Made]) -> None:
         said = each.generation.said
         if not each.new:
             console.print(Text(f"{said.subdir}: nothing changed since generation {said.generation}"))
+            statements.show_unattributed(console, each.unattributed)
             continue
         counts = said.counts
         console.print(
@@ -75,6 +79,40 @@ def show_made(console: Console, values: Sequence[Made]) -> None:
                 f"{counts['patched']} patched and {counts['removed']} removed of {counts['records']}"
             )
         )
+        statements.show_unattributed(console, each.unattributed)
+        _show_missing(console, each.generation, each.wanted)
+
+
+def cosigned(values: Sequence[Cosigned]) -> dict[str, Any]:
+    """What `patch cosign` did, for each subdir."""
+    results = [
+        {
+            "new": each.new,
+            "signers": {"found": len(each.generation.evidence), "wanted": each.wanted},
+            **generation(each.generation),
+        }
+        for each in values
+    ]
+    return {"totals": {"subdirs": len(values), "new": sum(each.new for each in values)}, "results": results}
+
+
+def show_cosigned(console: Console, values: Sequence[Cosigned]) -> None:
+    """Print what `patch cosign` did."""
+    for each in values:
+        said = each.generation.said
+        outcome = "cosigned" if each.new else "was signed by this signer already"
+        console.print(Text(f"{said.subdir}: generation {said.generation} {outcome}: {_signers(each.generation)}"))
+        _show_missing(console, each.generation, each.wanted)
+
+
+def _show_missing(console: Console, value: Generation, wanted: int) -> None:
+    """Say how many signers are missing, which readers would reject."""
+    found = len(value.evidence)
+    if found < wanted:
+        text = (
+            f"  {found} of {wanted} signers: head.json does not name it until another one runs condattest patch cosign"
+        )
+        console.print(Text(text, style="yellow"))
 
 
 def steps(values: Sequence[Step]) -> dict[str, Any]:
@@ -108,10 +146,14 @@ def show_steps(console: Console, values: Sequence[Step]) -> None:
             str(counts["changed"]),
             str(counts["patched"]),
             str(counts["removed"]),
-            Text(_source(each.generation)),
+            Text(statements.shown_source(each.generation.said.source)),
             Text(_signers(each.generation)),
         )
     console.print(table)
+    for each in values:
+        if each.generation is not None and each.generation.said.unattributed is not None:
+            console.print(Text(f"generation {each.number} was signed although something else was served:"))
+            statements.show_unattributed(console, each.generation.said.unattributed)
     for each in values:
         for finding in each.findings:
             terminal.finding(console, finding)
@@ -193,7 +235,7 @@ def _change(console: Console, line: Line, touches: Sequence[Touch]) -> None:
 def _by(console: Console, value: Generation) -> None:
     console.print(Text(f"      generation {value.said.generation}, {_when(value)}, by {_signers(value)}", style="dim"))
     if value.said.source is not None:
-        console.print(Text(f"      from {_source(value)}", style="dim"))
+        console.print(Text(f"      from {statements.shown_source(value.said.source)}", style="dim"))
 
 
 def _shown(value: Value | None) -> str:
@@ -208,12 +250,26 @@ def checked(values: Sequence[Checked]) -> dict[str, Any]:
         {
             "records": each.records,
             "newest": generation(each.newest),
+            "asBuilt": None if each.proofs is None else _proofs(each),
             "findings": [documents.finding(finding) for finding in each.findings],
         }
         for each in values
     ]
     findings = sum(len(each.findings) for each in values)
     return {"totals": {"subdirs": len(values), "findings": findings}, "results": results}
+
+
+def _proofs(value: Checked) -> dict[str, Any]:
+    """Of each record as built that an archive was to prove, whether one did."""
+    records = [
+        {
+            "record": "/".join(each.place),
+            "proved": each.proved,
+            "reason": plain(each.reason) or (None if each.finding is None else str(each.finding.code)),
+        }
+        for each in value.proofs or ()
+    ]
+    return {"totals": {"records": len(records), "proved": value.proved}, "records": records}
 
 
 def show_checked(console: Console, values: Sequence[Checked]) -> None:
@@ -223,6 +279,9 @@ def show_checked(console: Console, values: Sequence[Checked]) -> None:
         outcome = _many(len(each.findings), "finding") if each.findings else "all of it is attested"
         records = _many(each.records, "record")
         console.print(Text(f"{said.subdir}: generation {said.generation}, {_when(each.newest)}, {records}: {outcome}"))
+        if each.proofs:
+            count = _many(len(each.proofs), "record")
+            console.print(Text(f"  as built: archives proved {each.proved} of {count} that were ever patched or named"))
         for finding in each.findings:
             terminal.finding(console, finding)
 
@@ -241,8 +300,3 @@ def _second(at: datetime) -> str:
 
 def _signers(value: Generation) -> str:
     return ", ".join(dict.fromkeys(plain(each.signer) for each in value.evidence))
-
-
-def _source(value: Generation) -> str:
-    source = value.said.source
-    return "-" if source is None else f"{plain(source.uri)}@{source.commit[:12]}"

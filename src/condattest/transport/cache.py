@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 LIMIT: Final = 2 * 1024**3
 """Bytes that a cache keeps, unless told."""
 _HEADER: Final = 4096
+_LEAST: Final = 1024
+"""Bytes that an entry counts for at the least, so that small ones are bounded in number, too."""
 _DIGEST: Final = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 
 
@@ -118,6 +120,12 @@ class Cached:
         """Return the body of a URL past every cache; offline there is nothing fresher than what is kept."""
         return self(url, limit) if self._offline else self._fetcher.fresh(url, limit)
 
+    def conditional(
+        self, url: str, limit: int, *, etag: str | None = None, last_modified: str | None = None
+    ) -> "Fetched | NotModified":
+        """Return the body of a URL unless it is still the one that the caller knows; what is kept is not asked."""
+        return self._fetcher.conditional(url, limit, etag=etag, last_modified=last_modified)
+
     def stream(self, url: str, limit: int) -> AbstractContextManager[Iterator[bytes]]:
         """Yield the parts of a body as they come; they are not kept."""
         return self._fetcher.stream(url, limit)
@@ -159,7 +167,7 @@ class Cached:
         with contextlib.suppress(OSError, LocalFailure):
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             files.write_new(path, line + body, replace=True, mode=0o600)
-            self._make_room(len(line) + len(body))
+            self._make_room(max(len(line) + len(body), _LEAST))
 
     def _make_room(self, more: int) -> None:
         with self._lock:
@@ -170,7 +178,7 @@ class Cached:
             for entry in os.scandir(self._folder):
                 with contextlib.suppress(OSError):
                     state = entry.stat(follow_symlinks=False)
-                    found.append((state.st_mtime, state.st_size, entry.path))
+                    found.append((state.st_mtime, max(state.st_size, _LEAST), entry.path))
             self._written = sum(size for _, size, _ in found)
             # Some more than needed, so that it is not done at every entry.
             for _, size, name in sorted(found):

@@ -8,7 +8,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
+
+if TYPE_CHECKING:
+    from condattest.transport.fetch import Fetched, NotModified
 
 
 class Source(Protocol):
@@ -24,6 +27,12 @@ class Source(Protocol):
 
     def stream(self, url: str, limit: int) -> AbstractContextManager[Iterator[bytes]]:
         """Yield the parts of a body as they come."""
+        ...
+
+    def conditional(
+        self, url: str, limit: int, *, etag: str | None = None, last_modified: str | None = None
+    ) -> "Fetched | NotModified":
+        """Return the body of a URL unless it is still the one of `etag` and `last_modified`."""
         ...
 
 
@@ -54,6 +63,12 @@ class OnDemand:
     def stream(self, url: str, limit: int) -> AbstractContextManager[Iterator[bytes]]:
         """As `Fetcher.stream` does."""
         return self._source().stream(url, limit)
+
+    def conditional(
+        self, url: str, limit: int, *, etag: str | None = None, last_modified: str | None = None
+    ) -> "Fetched | NotModified":
+        """As `Fetcher.conditional` does."""
+        return self._source().conditional(url, limit, etag=etag, last_modified=last_modified)
 
     def _source(self) -> Closeable:
         with self._lock:

@@ -6,12 +6,15 @@ Owns `Origin`, `HttpOrigin` and `StoreOrigin`.
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote
 
 from condattest.model.channel import redact
 from condattest.transport.on_demand import Source
 from condattest.transport.store import Store
+
+if TYPE_CHECKING:
+    from condattest.transport.fetch import Fetched, NotModified
 
 
 class Origin(Protocol):
@@ -65,6 +68,12 @@ class HttpOrigin:
     def stream(self, path: str, limit: int) -> AbstractContextManager[Iterator[bytes]]:
         """As `Origin.stream`."""
         return self.source.stream(self._url(path), limit)
+
+    def conditional(
+        self, path: str, limit: int, *, etag: str | None = None, last_modified: str | None = None
+    ) -> "Fetched | NotModified":
+        """Return a file unless it is still the one of `etag` and `last_modified`; raises as `Origin.read`."""
+        return self.source.conditional(self._url(path), limit, etag=etag, last_modified=last_modified)
 
     def folders(self) -> list[str] | None:
         """A web server does not list folders."""

@@ -106,6 +106,17 @@ class Folders:
         path = self._path(url)
         return self._otherwise.fresh(url, limit) if path is None else _bytes(url, path, limit)
 
+    def conditional(
+        self, url: str, limit: int, *, etag: str | None = None, last_modified: str | None = None
+    ) -> "Fetched | NotModified":
+        """Return the bytes of a URL; a folder has no tags, so what is in one is always returned whole."""
+        path = self._path(url)
+        if path is None:
+            return self._otherwise.conditional(url, limit, etag=etag, last_modified=last_modified)
+        from condattest.transport.fetch import Fetched
+
+        return Fetched(_bytes(url, path, limit))
+
     def stream(self, url: str, limit: int) -> AbstractContextManager[Iterator[bytes]]:
         """Yield the parts of a body as they come; raises as `Fetcher` does."""
         path = self._path(url)
