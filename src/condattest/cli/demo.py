@@ -14,7 +14,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from condattest.cli import demo_channel
+from condattest.cli import demo_audit, demo_channel
 from condattest.cli.session import Session
 from condattest.cli.settings import Command, Settings, pass_settings
 from condattest.errors import CondattestError, Misuse
@@ -119,8 +119,8 @@ class _Stage:
             [answer] = verify([target], question, trust=trust, fetcher=fetcher, now=self.session.now)
         self.story.verdict(answer.verdict, code=expected)
 
-    def channel(self, packages: list[Path], trust: "TrustRoot", required: "Policy", token: str) -> None:
-        """Tell the chapter of the channel; `token` is of the workflow that hotfixes records."""
+    def scene(self, trust: "TrustRoot", required: "Policy", token: str) -> demo_channel.Scene:
+        """Where the chapters of the channel play; `token` is of the workflow that hotfixes records."""
         from condattest.signatures.identity import Token
         from condattest.signatures.sign import Signing
 
@@ -132,8 +132,7 @@ class _Stage:
                 raise signed.outcome
             return signed.outcome
 
-        scene = demo_channel.Scene(self.story, self.folder, CHANNEL, trust, required, sign, self.session.now)
-        demo_channel.tell(scene, packages)
+        return demo_channel.Scene(self.story, self.folder, CHANNEL, trust, required, sign, self.session.now)
 
     def learn(self, path: Path, trust: "TrustRoot") -> "Policy":
         """Learn a policy as `condattest policy learn` does, and write it."""
@@ -161,7 +160,7 @@ class _Stage:
 @click.option("--force", is_flag=True, help="Use --dir although it is there already; its demo files are replaced.")
 @pass_settings
 def command(settings: Settings, /, folder: Path | None, force: bool) -> int:
-    """Tell the whole story on the built-in sandbox: sign, verify, tamper, impersonate, publish, hotfix, strip.
+    """Tell the whole story on the built-in sandbox: sign, verify, tamper, impersonate, publish, hotfix, strip, audit.
 
     Opens sockets on 127.0.0.1 only, and leaves the files to look at.
     """
@@ -230,7 +229,9 @@ def _tell(stage: _Stage) -> None:
         )
         stage.verify(good, required, trust, Code.CHANNEL_MISMATCH, elsewhere)
 
-        stage.channel([good, other], trust, required, running.sandbox.token(github(demo_channel.HOTFIXES)))
+        hotfixes = github(demo_channel.HOTFIXES)
+        scene = stage.scene(trust, required, running.sandbox.token(hotfixes))
+        demo_channel.tell(scene, [good, other])
 
     story.tell("A second Sigstore, of the attacker's own, vouches for the right name")
     with Sandbox(rekor=1, tsa=True).serve() as forged:
@@ -238,6 +239,8 @@ def _tell(stage: _Stage) -> None:
         forged_trust = TrustRoot.from_json(forged.trust_config_json().encode(), name="the attacker's Sigstore")
         stage.attest([impostor], forged.sandbox.token(maintainer), forged_trust)
         stage.verify(impostor, required, trust, Code.CRYPTO)
+
+    demo_audit.tell(scene, maintainer, hotfixes, make_package(_folder(folder / "forgotten"), "forgotten-demo", "0.1.0"))
 
 
 def _folder(path: Path) -> Path:
@@ -274,3 +277,10 @@ def _closing(console: Console, folder: Path) -> None:
             f"--subdir noarch --channel {CHANNEL} --repository {demo_channel.HOTFIXES}"
         )
     )
+    console.print(
+        Text(
+            f"   condattest audit mirror --trusted-root trusted_root.json --channel {CHANNEL} "
+            f"--policy {demo_audit.POLICY}"
+        )
+    )
+    console.print(Text(f"   and open {demo_audit.PAGE} in a browser"))

@@ -59,9 +59,10 @@ def tell(scene: Scene, packages: list[Path]) -> None:
     fixed = packages[-1]
     story.tell(
         f"A dependency of {fixed.name} was wrong: its record is hotfixed, not the archive",
-        f"condattest patch attest channel --channel {scene.channel}",
+        f"condattest index channel && condattest patch attest channel --channel {scene.channel}",
     )
     _index(root, packages, {fixed.name: {"depends": ["hello-demo >=1,<2"]}})
+    _bring_in_line(root)
     _attest(scene, root)
 
     story.tell("Who changed that record, and when?", f"condattest patch blame channel {fixed.name} {_WHO}")
@@ -113,6 +114,15 @@ def _publish(scene: Scene, root: Path, packages: list[Path]) -> None:
         good = each.problem is None and each.listed
         text = f"{each.plan.path}.sigs, and the index names it" if good else f"{each.plan.path}: {each.problem}"
         scene.story.outcome(text, good=good, as_expected=good)
+
+
+def _bring_in_line(root: Path) -> None:
+    """Name the sidecars again: an indexer that writes its index anew knows nothing of them."""
+    from condattest.operations import index
+    from condattest.transport.directory import Directory
+
+    for _ in index.index(Directory(root)):
+        pass
 
 
 def _chain(scene: Scene, root: Path) -> "Chain":
