@@ -1,8 +1,13 @@
 """Installing with conda itself, behind the gate. Nothing is linked, and before a solve's end nothing is fetched."""
 
+import contextlib
+import functools
 import hashlib
+import http.server
 import json
 import shutil
+import threading
+from types import SimpleNamespace
 
 import pytest
 
@@ -154,6 +159,55 @@ def test_json_has_the_findings(one_conda, served):
     error = json.loads(done.stdout or done.stderr)
     assert error["exception_name"] == "PackagesRefused"
     assert [each["code"] for each in error["findings"]] == ["MISSING-ATTESTATION"]
+
+
+class TwoFaced(http.server.SimpleHTTPRequestHandler):
+    """Shows conda `repodata.json` as `shown` has it and no other index, and everybody else what there is."""
+
+    shown = b""
+
+    def log_message(self, format, *arguments):
+        pass
+
+    def do_GET(self):
+        if "repodata" not in self.path or "condattest" in self.headers.get("user-agent", ""):
+            return super().do_GET()
+        if not self.path.endswith("/noarch/repodata.json"):
+            return self.send_error(404)
+        self.send_response(200)
+        self.send_header("content-length", str(len(self.shown)))
+        self.end_headers()
+        self.wfile.write(self.shown)
+
+
+@contextlib.contextmanager
+def two_faced(folder):
+    handler = functools.partial(TwoFaced, directory=folder)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def test_a_record_that_claims_another_name_to_conda_alone_is_refused(served, tmp_path, monkeypatch):
+    """Whoever may sign `letters` gets it installed as `openssl`, by a server that tells the check from conda."""
+    shutil.copytree(served.root, tmp_path / "served" / "channel")
+    document = json.loads((served.root / "noarch" / "repodata.json").read_bytes())
+    document["packages.conda"]["letters-1.0-0.conda"] |= {"name": "openssl", "version": "99"}
+    monkeypatch.setattr(TwoFaced, "shown", json.dumps(document).encode())
+    with two_faced(tmp_path / "served") as url:
+        conda = Conda(served.python, tmp_path / "home", "classic", served.box)
+        mirror = f'[[channel]]\nurl = "{served.url}"\nmirrors = ["{url}/channel"]\n'
+        conda.configure("require", policy(served.url, more=mirror))
+        done = conda.create("env", *at(SimpleNamespace(url=f"{url}/channel"), "openssl"))
+    assert done.returncode == 1
+    assert "BIND-METADATA" in done.stderr, done.stderr
+    assert conda.installed("env") == set()
 
 
 @pytest.fixture

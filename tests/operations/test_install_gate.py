@@ -246,6 +246,15 @@ def test_what_cannot_be_named_is_refused_beside_what_can(served, url):
     assert isinstance(answers[1].verdict, Accepted)
 
 
+def test_a_package_that_the_solver_takes_for_another_one_is_refused(served):
+    """The server shows a solver another index than the check, in which an attested package claims a better name."""
+    right = replace(served.wanted, dist="numbers-1.0-0")
+    for dist in ("openssl-1.0-0", "numbers-99-0", "numbers-1.0-1"):
+        [answer, other] = served.judge(replace(served.wanted, dist=dist), right)
+        assert codes(answer) == [Code.BIND_METADATA]
+        assert isinstance(other.verdict, Accepted)
+
+
 def test_offline_nothing_is_let_in(served):
     [answer] = served.judge(offline=True)
     assert codes(answer) == [Code.NET_OFFLINE]
@@ -423,6 +432,13 @@ def test_without_the_archive_nothing_proves_the_files(served, cached, how):
     cached.archive.unlink()
     [answer], _ = before_link(served, replace(cached, archive=archive))
     assert codes(answer) == [Code.ARCHIVE_GONE]
+
+
+def test_a_cached_package_that_is_taken_for_another_one_is_refused(served, cached):
+    """The cache's own record, which lists are installed by, gives an attested archive another name."""
+    [answer], asked = before_link(served, replace(cached, wanted=Wanted(url=served.wanted.url, dist="openssl-99-0")))
+    assert codes(answer) == [Code.BIND_METADATA]
+    assert asked == []
 
 
 def test_an_archive_of_another_package_is_refused(served, cached):

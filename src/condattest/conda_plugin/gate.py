@@ -147,11 +147,22 @@ def _solved(prec: Any) -> Wanted:
         subdir=prec.subdir,
         sha256=prec.sha256,
         held=held,
+        dist=_dist(prec),
     )
 
 
 def _listed(record: Any) -> Wanted:
-    return Wanted(url=record.url, channel=record.channel.base_url, subdir=record.subdir, sha256=record.sha256)
+    return Wanted(
+        url=record.url,
+        channel=record.channel.base_url,
+        subdir=record.subdir,
+        sha256=record.sha256,
+        dist=_dist(record),
+    )
+
+
+def _dist(record: Any) -> str:
+    return f"{record.name}-{record.version}-{record.build}"
 
 
 def _unpacked(prec: Any) -> Unpacked:
@@ -168,4 +179,4 @@ def _explicit(prec: Any) -> Wanted:
     """A package that was named itself. Its digest is that of its bytes: the cache's own record proves nothing."""
     url = prec.url or str(prec.fn)
     local = Path(url2pathname(urlsplit(url).path)) if url.startswith("file:") else None
-    return Wanted(url=url, local=local)
+    return Wanted(url=url, dist=_dist(prec), local=local)

@@ -81,6 +81,8 @@ class Wanted:
         subdir: With `channel`: the subdir that lists it.
         sha256: Its digest, as the index or a list gives it, or by its own bytes; None where there is none.
         held: The record as the solver read it; None where there was no solver.
+        dist: Name, version and build that the installer takes it for, `zlib-1.3.1-hb9d3cd8_2`; None if it takes those
+            of the file's name.
         local: The package's file, where it was named itself and is of no channel.
     """
 
@@ -89,6 +91,7 @@ class Wanted:
     subdir: str | None = None
     sha256: str | None = None
     held: Mapping[str, Any] | None = field(default=None, compare=False, hash=False)
+    dist: str | None = None
     local: Path | None = None
 
     def __str__(self) -> str:
@@ -152,7 +155,8 @@ def _target(wanted: Wanted) -> Target | Finding:
     """What is verified; a finding where the package cannot be named."""
     try:
         if wanted.local is not None:
-            return FileTarget(wanted.local, PackageFile.parse(wanted.local.name))
+            local = FileTarget(wanted.local, PackageFile.parse(wanted.local.name))
+            return _misnamed(wanted, local.file) or local
         target = listed(wanted.url, None, wanted.held)
         if wanted.channel is not None:
             # A channel may keep its packages elsewhere (CEP 15); what lists them is what is asked.
@@ -160,9 +164,17 @@ def _target(wanted: Wanted) -> Target | Finding:
     except (Misuse, ValueError) as error:
         return Finding.of(Code.NET_UNAVAILABLE, wanted, reason=error)
     try:
-        return replace(target, sha256=None if wanted.sha256 is None else Sha256(wanted.sha256))
+        target = replace(target, sha256=None if wanted.sha256 is None else Sha256(wanted.sha256))
     except ValueError as error:
         return Finding.of(Code.BIND_NO_DIGEST, wanted, reason=error)
+    return _misnamed(wanted, target.file) or target
+
+
+def _misnamed(wanted: Wanted, file: PackageFile) -> Finding | None:
+    """What is wrong if the installer takes a file for another package: it was read in an index that nobody signed."""
+    if wanted.dist in (None, file.stem):
+        return None
+    return Finding.of(Code.BIND_METADATA, wanted, expected=file.stem, found=wanted.dist)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,6 +232,8 @@ def _look(package: Unpacked) -> tuple[Wanted, Finding | None]:
     try:
         file = PackageFile.parse(package.archive.name)
         wanted = _as_kept(wanted, package.archive.name)
+        if (misnamed := _misnamed(wanted, file)) is not None:
+            return wanted, misnamed
         with files.open_once(package.archive) as opened:
             digest = files.hash_file(opened)
             if wanted.sha256 not in (None, digest):
