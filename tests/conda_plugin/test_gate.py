@@ -17,6 +17,8 @@ from tests.conda_installs import Conda, policy
 from tests.patched_channel import TEAMS, World, fix
 from tests.rehearsal import a_package, artifact_of, signed
 
+PLACE = {"python_site_packages_path": "../escaped"}
+
 
 def at(served, *what):
     return ("--channel", served.url, "--override-channels", *what)
@@ -208,6 +210,34 @@ def test_a_record_that_claims_another_name_to_conda_alone_is_refused(served, tmp
     assert done.returncode == 1
     assert "BIND-METADATA" in done.stderr, done.stderr
     assert conda.installed("env") == set()
+
+
+def test_a_record_that_leads_out_of_the_environment_is_refused(served, tmp_path):
+    """A server says of Python that its packages go elsewhere, and conda writes attested files there (CEP 17)."""
+    root, built = tmp_path / "served" / "channel", tmp_path / "built"
+    with channels.served(root.parent) as url:
+        home = Channel(f"{url}/channel")
+        packages = [a_package(built, "python", "3.12.0"), a_package(built, "numbers", noarch="python")]
+        channels.put(root, "noarch", *packages)
+        channels.conda_index(root, "--no-current-repodata", "--threads", "1", python=served.python)
+        for package in packages:
+            signed(package, channel=home, by=served.box)
+        conda_installs.publish_all(root, home, packages, served.box)
+        conda = Conda(served.python, tmp_path / "home", "classic", served.box)
+        conda.configure("require", policy(home.url))
+        conda.environment["CONDA_ADD_PIP_AS_PYTHON_DEPENDENCY"] = "false"
+        done = conda.create("good", *at(SimpleNamespace(url=home.url), "python", "numbers"))
+        assert done.returncode == 0, done.stderr
+        index = root / "noarch" / "repodata.json"
+        document = json.loads(index.read_bytes())
+        record = document["packages.conda"]["python-3.12.0-0.conda"]
+        index.write_text(json.dumps(document).replace(json.dumps(record), json.dumps(record | PLACE)))
+        conda.run("clean", "--index-cache", "--yes")
+        done = conda.create("env", *at(SimpleNamespace(url=home.url), "python", "numbers"))
+    assert done.returncode == 1
+    assert "BIND-METADATA" in done.stderr, done.stderr
+    assert conda.installed("env") == set()
+    assert not (conda.home / "escaped").exists()
 
 
 @pytest.fixture

@@ -441,6 +441,14 @@ def test_a_cached_package_that_is_taken_for_another_one_is_refused(served, cache
     assert asked == []
 
 
+def test_a_record_that_puts_packages_elsewhere_than_its_archive_is_refused(served, cached):
+    """CEP 17's path is taken from an index that nobody signed, or from the cache's own record."""
+    for place in ("../../escaped", "lib/python3.12/site-packages"):
+        [answer], asked = before_link(served, replace(cached, wanted=replace(served.wanted, site_packages=place)))
+        assert codes(answer) == [Code.BIND_METADATA]
+        assert asked == []
+
+
 def test_an_archive_of_another_package_is_refused(served, cached):
     other = cached.archive.with_name("letters-1.0-0.conda")
     cached.archive.rename(other)

@@ -148,6 +148,7 @@ def _solved(prec: Any) -> Wanted:
         sha256=prec.sha256,
         held=held,
         dist=_dist(prec),
+        site_packages=prec.get("python_site_packages_path"),
     )
 
 
@@ -179,4 +180,5 @@ def _explicit(prec: Any) -> Wanted:
     """A package that was named itself. Its digest is that of its bytes: the cache's own record proves nothing."""
     url = prec.url or str(prec.fn)
     local = Path(url2pathname(urlsplit(url).path)) if url.startswith("file:") else None
-    return Wanted(url=url, dist=_dist(prec), local=local)
+    place = prec.get("python_site_packages_path")
+    return Wanted(url=url, dist=_dist(prec), site_packages=place, local=local)

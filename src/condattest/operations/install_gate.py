@@ -37,6 +37,7 @@ from condattest.transport.on_demand import Source
 
 JOBS: Final = 8
 """Packages looked at at a time: the work is mostly waiting for a server, or hashing."""
+_SITE_PACKAGES: Final = "python_site_packages_path"
 
 
 class Mode(StrEnum):
@@ -83,6 +84,7 @@ class Wanted:
         held: The record as the solver read it; None where there was no solver.
         dist: Name, version and build that the installer takes it for, `zlib-1.3.1-hb9d3cd8_2`; None if it takes those
             of the file's name.
+        site_packages: Where the installer will put Python's packages on account of it (CEP 17), if it says that.
         local: The package's file, where it was named itself and is of no channel.
     """
 
@@ -92,6 +94,7 @@ class Wanted:
     sha256: str | None = None
     held: Mapping[str, Any] | None = field(default=None, compare=False, hash=False)
     dist: str | None = None
+    site_packages: str | None = None
     local: Path | None = None
 
     def __str__(self) -> str:
@@ -238,7 +241,12 @@ def _look(package: Unpacked) -> tuple[Wanted, Finding | None]:
             digest = files.hash_file(opened)
             if wanted.sha256 not in (None, digest):
                 return wanted, Finding.of(Code.BIND_DIGEST, package.archive, expected=wanted.sha256, found=digest)
-            compare(opened, file, package.folder, wanted.subdir)
+            index = compare(opened, file, package.folder, wanted.subdir)
+        # Installers take the record's word for it, and it may lead out of the environment.
+        said = index.get(_SITE_PACKAGES)
+        if wanted.site_packages not in (None, said):
+            where = f"{package.archive}: {_SITE_PACKAGES}"
+            return wanted, Finding.of(Code.BIND_METADATA, where, expected=said, found=wanted.site_packages)
     except Malformed as error:
         return wanted, error.finding
     except (CondattestError, ValueError) as error:
