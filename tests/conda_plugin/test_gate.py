@@ -270,9 +270,19 @@ def test_a_patch_that_was_stripped_is_refused(patched, served, tmp_path, solver)
         f'[[channel]]\nurl = "{home}"\nmirrors = ["{url}"]\n',
     )
     install = ("--channel", url, "--override-channels", "numbers")
-    done = conda.create("env", *install)
+    done = conda.create("env", *install, "letters")
     assert done.returncode == 0, done.stderr
-    assert conda.installed("env") == {"numbers"}
+    assert conda.installed("env") == {"letters", "numbers"}
+    # `letters` was never patched: only its archive tells that this is another dependency than it was built with.
+    (world.root / "noarch" / "repodata.json.zst").unlink()
+    world.edit(
+        "repodata.json", lambda index: index["packages.conda"]["letters-1.0-0.conda"].update(depends=["numbers"])
+    )
+    conda.run("clean", "--index-cache", "--yes")
+    done = conda.create("other", *install, "letters")
+    assert done.returncode == 1
+    assert "PATCH-UNATTRIBUTED" in done.stderr, done.stderr
+    assert conda.installed("other") == set()
     world.index(fix())
     conda.run("clean", "--index-cache", "--yes")
     done = conda.create("again", *install)

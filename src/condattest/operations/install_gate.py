@@ -86,6 +86,7 @@ class Wanted:
             of the file's name.
         site_packages: Where the installer will put Python's packages on account of it (CEP 17), if it says that.
         local: The package's file, where it was named itself and is of no channel.
+        index: The info/index.json of the archive, where it was read.
     """
 
     url: str
@@ -96,6 +97,7 @@ class Wanted:
     dist: str | None = None
     site_packages: str | None = None
     local: Path | None = None
+    index: Mapping[str, object] | None = field(default=None, compare=False, hash=False)
 
     def __str__(self) -> str:
         return redact(self.url)
@@ -160,7 +162,7 @@ def _target(wanted: Wanted) -> Target | Finding:
         if wanted.local is not None:
             local = FileTarget(wanted.local, PackageFile.parse(wanted.local.name))
             return _misnamed(wanted, local.file) or local
-        target = listed(wanted.url, None, wanted.held)
+        target = replace(listed(wanted.url, None, wanted.held), index=wanted.index)
         if wanted.channel is not None:
             # A channel may keep its packages elsewhere (CEP 15); what lists them is what is asked.
             target = replace(target, channel=canonical(wanted.channel), subdir=wanted.subdir or target.subdir)
@@ -198,7 +200,8 @@ def with_cache(packages: Sequence[Unpacked], known: Known, judge: Judge, *, jobs
     """Judge packages that lie in a cache, by their own bytes; one answer for each, in order.
 
     Each archive is hashed and its content compared with what was extracted; what was not accepted with these bytes
-    before is judged now. An archive that is gone leaves the package undecided: its index record says nothing of files.
+    before is judged now, and so is a record that only the archive proves (PATCH-UNLISTED). An archive that is gone
+    leaves the package undecided: its index record says nothing of files.
 
     Args:
         packages: What is to be linked.
@@ -210,13 +213,21 @@ def with_cache(packages: Sequence[Unpacked], known: Known, judge: Judge, *, jobs
         return []
     with ThreadPoolExecutor(max_workers=jobs) as pool:
         looked = list(pool.map(_look, packages))
-    open_questions = [wanted for wanted, problem in looked if problem is None and known(wanted) is None]
-    judged = {answer.wanted: answer for answer in (judge(open_questions) if open_questions else [])}
+    settled = {wanted: known(wanted) for wanted, problem in looked if problem is None}
+    open_questions = [wanted for wanted, answer in settled.items() if answer is None or _is_open(answer)]
+    settled.update({answer.wanted: answer for answer in (judge(open_questions) if open_questions else [])})
     answers = []
     for wanted, problem in looked:
-        answer = Answer(wanted, None, of_finding(problem)) if problem else known(wanted) or judged[wanted]
+        answer = settled.get(wanted) if problem is None else Answer(wanted, None, of_finding(problem))
+        assert answer is not None  # noqa: S101 - whatever was open has been judged
         answers.append(_about_these_bytes(answer, wanted))
     return answers
+
+
+def _is_open(answer: Answer) -> bool:
+    """Whether something was left to be compared with the archive."""
+    notes = answer.verdict.notes if isinstance(answer.verdict, Accepted) else ()
+    return any(note.code is Code.PATCH_UNLISTED for note in notes)
 
 
 def _about_these_bytes(answer: Answer, wanted: Wanted) -> Answer:
@@ -251,7 +262,7 @@ def _look(package: Unpacked) -> tuple[Wanted, Finding | None]:
         return wanted, error.finding
     except (CondattestError, ValueError) as error:
         return wanted, Finding.of(Code.NET_FILE, package.archive, reason=error)
-    return replace(wanted, sha256=str(digest)), None
+    return replace(wanted, sha256=str(digest), index=index), None
 
 
 def _as_kept(wanted: Wanted, name: str) -> Wanted:

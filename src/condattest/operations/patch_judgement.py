@@ -187,7 +187,9 @@ class _Judging:
         built = self._as_built(newest, where)
         listed = self._entry(newest)
         if listed is None:
-            if built is None or record_digest(built, where=where) == digest:
+            if built is None:
+                return [], [Finding.of(Code.PATCH_UNLISTED, where)]
+            if record_digest(built, where=where) == digest:
                 return [], []
             changed = ", ".join(differences(built, record))
             return [Finding.of(Code.PATCH_UNATTRIBUTED, where, keys=changed)], []

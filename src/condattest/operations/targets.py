@@ -72,6 +72,7 @@ class ListedTarget:
         sha256: Its digest, as it is listed; None where the list has none, which is a reason to reject.
         held: The record as the client holds it, to be compared with the channel's; None where it holds none.
         locked: Whether that record was taken some time ago, so that it may be an earlier state of the channel's.
+        index: The info/index.json of an archive with this digest, where a client has one.
     """
 
     url: str
@@ -81,6 +82,7 @@ class ListedTarget:
     sha256: Sha256 | None
     held: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)
     locked: bool = False
+    index: Mapping[str, object] | None = field(default=None, repr=False, compare=False)
 
     def __str__(self) -> str:
         return redact(self.url)
