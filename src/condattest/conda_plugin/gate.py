@@ -76,7 +76,9 @@ def doctor(prefix: str, *, verbose: bool) -> None:
         if gate is None:
             print("condattest: no policy, so nothing was checked; condattest policy init CHANNEL writes one\n")
             return
-        records = [record for record in PrefixData(prefix).iter_records() if record.url]
+        # A record without a URL is an answer, too; what pip installed has no file of its own there.
+        written = Path(prefix, "conda-meta")
+        records = [each for each in PrefixData(prefix).iter_records() if (written / f"{_dist(each)}.json").is_file()]
         answers = gate.judge([_listed(record) for record in records])
     except CondattestError as error:
         print(f"condattest: {plain(error, lines=True)}\n")
@@ -142,7 +144,7 @@ def _solved(prec: Any) -> Wanted:
     if prec.name == "python" and context.add_pip_as_python_dependency and held["depends"][-1:] == ["pip"]:
         held["depends"].pop()  # conda adds it when it reads the index.
     return Wanted(
-        url=prec.url or f"{prec.channel}::{prec.fn}",
+        url=_url(prec),
         channel=prec.channel.base_url,
         subdir=prec.subdir,
         sha256=prec.sha256,
@@ -154,12 +156,16 @@ def _solved(prec: Any) -> Wanted:
 
 def _listed(record: Any) -> Wanted:
     return Wanted(
-        url=record.url,
+        url=_url(record),
         channel=record.channel.base_url,
         subdir=record.subdir,
         sha256=record.sha256,
         dist=_dist(record),
     )
+
+
+def _url(record: Any) -> str:
+    return record.url or f"{record.channel}::{record.fn}"
 
 
 def _dist(record: Any) -> str:
