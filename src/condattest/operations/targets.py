@@ -36,7 +36,7 @@ class FileTarget:
 class UrlTarget:
     """A package in a channel: `url` is what is fetched, `channel` and `subdir` are what it says."""
 
-    url: str
+    url: str = field(repr=False)
     channel: Channel
     subdir: str
     file: PackageFile
@@ -75,7 +75,7 @@ class ListedTarget:
         index: The info/index.json of an archive with this digest, where a client has one.
     """
 
-    url: str
+    url: str = field(repr=False)
     channel: Channel
     subdir: str
     file: PackageFile
@@ -145,6 +145,10 @@ def _url(text: str) -> UrlTarget:
     base, _, name = text.rpartition("/")
     base, _, subdir = base.rpartition("/")
     hint = "for example https://conda.anaconda.org/conda-forge/linux-64/zlib-1.3.1-hb9d3cd8_2.conda"
+    # Neither is shown: a query may be a signature, and what follows /t/ is a token.
+    if "?" in name or "#" in name or base.endswith("/t"):
+        found = "a token and no subdir" if base.endswith("/t") else "a query or a fragment behind the file"
+        raise Misuse(f"{redact(text.partition('#')[0])}: expected <channel>/<subdir>/<file>, found {found}", hint=hint)
     try:
         # `!` and `+` stand in version numbers, and some clients escape them.
         file = PackageFile.parse(unquote(name, errors="strict"))
