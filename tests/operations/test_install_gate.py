@@ -255,6 +255,13 @@ def test_a_package_that_the_solver_takes_for_another_one_is_refused(served):
         assert isinstance(other.verdict, Accepted)
 
 
+def test_a_subdir_that_leads_elsewhere_is_refused(served):
+    """Solvers take it from the record."""
+    [answer] = served.judge(replace(served.wanted, subdir="../other/noarch"))
+    assert codes(answer) == [Code.NET_UNAVAILABLE]
+    assert served.peer.paths == []
+
+
 def test_offline_nothing_is_let_in(served):
     [answer] = served.judge(offline=True)
     assert codes(answer) == [Code.NET_OFFLINE]

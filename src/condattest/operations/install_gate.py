@@ -27,6 +27,7 @@ from condattest.model.verdict import Accepted, Rejected, Verdict
 from condattest.operations.extracted import compare
 from condattest.operations.judgement import Authenticate, of_finding
 from condattest.operations.question import Question, Verification
+from condattest.operations.stored_package import is_subdir
 from condattest.operations.targets import FileTarget, Target, listed
 from condattest.operations.verify import verify
 from condattest.signatures.authenticate import authenticate_parsed
@@ -89,7 +90,7 @@ class Wanted:
         index: The info/index.json of the archive, where it was read.
     """
 
-    url: str
+    url: str = field(repr=False)
     channel: str | None = None
     subdir: str | None = None
     sha256: str | None = None
@@ -163,6 +164,8 @@ def _target(wanted: Wanted) -> Target | Finding:
             local = FileTarget(wanted.local, PackageFile.parse(wanted.local.name))
             return _misnamed(wanted, local.file) or local
         target = replace(listed(wanted.url, None, wanted.held), index=wanted.index)
+        if wanted.subdir is not None and not is_subdir(wanted.subdir):
+            raise Misuse(f"expected a subdir such as noarch, found {ascii(wanted.subdir)[:80]}")
         if wanted.channel is not None:
             # A channel may keep its packages elsewhere (CEP 15); what lists them is what is asked.
             target = replace(target, channel=canonical(wanted.channel), subdir=wanted.subdir or target.subdir)
