@@ -480,10 +480,13 @@ def test_a_cached_package_that_is_taken_for_another_one_is_refused(served, cache
 
 def test_a_record_that_puts_packages_elsewhere_than_its_archive_is_refused(served, cached):
     """CEP 17's path is taken from an index that nobody signed, or from the cache's own record."""
-    for place in ("../../escaped", "lib/python3.12/site-packages"):
+    for place in ("../../escaped", "lib/python3.12/../site-packages", "/lib/python3.12/site-packages", "share", ""):
         [answer], asked = before_link(served, replace(cached, wanted=replace(served.wanted, site_packages=place)))
         assert codes(answer) == [Code.BIND_METADATA]
         assert asked == []
+    usual = replace(served.wanted, site_packages="lib/python3.13t/site-packages")
+    [answer], _ = before_link(served, replace(cached, wanted=usual))
+    assert isinstance(answer.verdict, Accepted)
 
 
 def test_an_archive_of_another_package_is_refused(served, cached):

@@ -10,6 +10,7 @@ extracted has to be what is in it.
 """
 
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -39,6 +40,7 @@ from condattest.transport.on_demand import Source
 JOBS: Final = 8
 """Packages looked at at a time: the work is mostly waiting for a server, or hashing."""
 _SITE_PACKAGES: Final = "python_site_packages_path"
+_USUAL_PLACE: Final = re.compile(r"(?:lib/(?:python|pypy)[0-9]\.[0-9]{1,3}t?|Lib)/site-packages", re.ASCII)
 
 
 class Mode(StrEnum):
@@ -256,11 +258,12 @@ def _look(package: Unpacked) -> tuple[Wanted, Finding | None]:
             if wanted.sha256 not in (None, digest):
                 return wanted, Finding.of(Code.BIND_DIGEST, package.archive, expected=wanted.sha256, found=digest)
             index = compare(opened, file, package.folder, wanted.subdir)
-        # Installers take the record's word for it, and it may lead out of the environment.
-        said = index.get(_SITE_PACKAGES)
-        if wanted.site_packages not in (None, said):
+        # Installers take the record's word for it, and it may lead out of the environment. Patching it is legal (CEP
+        # 17), so a place where some Python looks is taken, too.
+        said, place = index.get(_SITE_PACKAGES), wanted.site_packages
+        if place not in (None, said) and not _USUAL_PLACE.fullmatch(place or ""):
             where = f"{package.archive}: {_SITE_PACKAGES}"
-            return wanted, Finding.of(Code.BIND_METADATA, where, expected=said, found=wanted.site_packages)
+            return wanted, Finding.of(Code.BIND_METADATA, where, expected=said, found=place)
     except Malformed as error:
         return wanted, error.finding
     except (CondattestError, ValueError) as error:
