@@ -26,8 +26,8 @@ from condattest.reports import install
 from condattest.reports.plain import plain
 from condattest.reports.sentences import sentence
 
-_answers: dict[tuple[str, str | None], Answer] = {}
-"""What was answered in this run, by URL without credentials and digest."""
+_answers: dict[Wanted, Answer] = {}
+"""What was answered in this run. The same URL and digest under another channel is another question."""
 
 
 class PackagesRefused(CondaError):  # type: ignore[misc] # conda has no types where it is not installed
@@ -63,7 +63,7 @@ def before_link(link_precs: Sequence[Any]) -> None:
         return
     packages = [_unpacked(prec) for prec in link_precs]
     told = {id(answer): answer for answer in _answers.values()}
-    answers = with_cache(packages, _known, lambda wanted: _judge(gate, wanted))
+    answers = with_cache(packages, _answers.get, lambda wanted: _judge(gate, wanted))
     # What was told after the solve is not told twice; a refusal is always one.
     refusals = refused(answers) if gate.mode is Mode.REQUIRE else []
     _conclude(gate, refusals or [answer for answer in answers if id(answer) not in told], len(answers))
@@ -102,12 +102,8 @@ def _opened() -> Gate | None:
 
 def _judge(gate: Gate, packages: Sequence[Wanted]) -> list[Answer]:
     answers: list[Answer] = _for_conda(lambda: gate.judge(packages))
-    _answers.update({(str(answer.wanted), answer.wanted.sha256): answer for answer in answers})
+    _answers.update({answer.wanted: answer for answer in answers})
     return answers
-
-
-def _known(wanted: Wanted) -> Answer | None:
-    return _answers.get((str(wanted), wanted.sha256))
 
 
 def _for_conda(call: Callable[[], Any]) -> Any:
