@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from condattest.model.channel import Channel
-from condattest.operations import publish
+from condattest.operations import publish, publish_plan
 from condattest.operations.admission import Terms
 from condattest.sandbox import Sandbox, github
 from condattest.signatures.trust_root import TrustRoot
@@ -59,7 +59,7 @@ def publish_all(root: Path, home: Channel, packages: list[Path], box: Sandbox) -
     trust = TrustRoot.from_json(box.trusted_root_json().encode(), name="sandbox")
     store = Directory(root)
     terms = Terms(trust=trust, policy=None, channel=home)
-    outcomes, _ = publish.publish(publish.plan(list(map(str, packages)), store, terms), store, terms)
+    outcomes, _ = publish.publish(publish_plan.plan(list(map(str, packages)), store, terms), store, terms)
     assert all(each.listed and each.problem is None for each in outcomes), outcomes
 
 

@@ -1,8 +1,13 @@
 """Installing with conda itself, behind the gate. Nothing is linked, and before a solve's end nothing is fetched."""
 
+import contextlib
+import functools
 import hashlib
+import http.server
 import json
 import shutil
+import threading
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,6 +16,8 @@ from tests import channels, conda_installs, patched_channel
 from tests.conda_installs import Conda, policy
 from tests.patched_channel import TEAMS, World, fix
 from tests.rehearsal import a_package, artifact_of, signed
+
+PLACE = {"python_site_packages_path": "../escaped"}
 
 
 def at(served, *what):
@@ -156,6 +163,83 @@ def test_json_has_the_findings(one_conda, served):
     assert [each["code"] for each in error["findings"]] == ["MISSING-ATTESTATION"]
 
 
+class TwoFaced(http.server.SimpleHTTPRequestHandler):
+    """Shows conda `repodata.json` as `shown` has it and no other index, and everybody else what there is."""
+
+    shown = b""
+
+    def log_message(self, format, *arguments):
+        pass
+
+    def do_GET(self):
+        if "repodata" not in self.path or "condattest" in self.headers.get("user-agent", ""):
+            return super().do_GET()
+        if not self.path.endswith("/noarch/repodata.json"):
+            return self.send_error(404)
+        self.send_response(200)
+        self.send_header("content-length", str(len(self.shown)))
+        self.end_headers()
+        self.wfile.write(self.shown)
+
+
+@contextlib.contextmanager
+def two_faced(folder):
+    handler = functools.partial(TwoFaced, directory=folder)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def test_a_record_that_claims_another_name_to_conda_alone_is_refused(served, tmp_path, monkeypatch):
+    """Whoever may sign `letters` gets it installed as `openssl`, by a server that tells the check from conda."""
+    shutil.copytree(served.root, tmp_path / "served" / "channel")
+    document = json.loads((served.root / "noarch" / "repodata.json").read_bytes())
+    document["packages.conda"]["letters-1.0-0.conda"] |= {"name": "openssl", "version": "99"}
+    monkeypatch.setattr(TwoFaced, "shown", json.dumps(document).encode())
+    with two_faced(tmp_path / "served") as url:
+        conda = Conda(served.python, tmp_path / "home", "classic", served.box)
+        mirror = f'[[channel]]\nurl = "{served.url}"\nmirrors = ["{url}/channel"]\n'
+        conda.configure("require", policy(served.url, more=mirror))
+        done = conda.create("env", *at(SimpleNamespace(url=f"{url}/channel"), "openssl"))
+    assert done.returncode == 1
+    assert "BIND-METADATA" in done.stderr, done.stderr
+    assert conda.installed("env") == set()
+
+
+def test_a_record_that_leads_out_of_the_environment_is_refused(served, tmp_path):
+    """A server says of Python that its packages go elsewhere, and conda writes attested files there (CEP 17)."""
+    root, built = tmp_path / "served" / "channel", tmp_path / "built"
+    with channels.served(root.parent) as url:
+        home = Channel(f"{url}/channel")
+        packages = [a_package(built, "python", "3.12.0"), a_package(built, "numbers", noarch="python")]
+        channels.put(root, "noarch", *packages)
+        channels.conda_index(root, "--no-current-repodata", "--threads", "1", python=served.python)
+        for package in packages:
+            signed(package, channel=home, by=served.box)
+        conda_installs.publish_all(root, home, packages, served.box)
+        conda = Conda(served.python, tmp_path / "home", "classic", served.box)
+        conda.configure("require", policy(home.url))
+        conda.environment["CONDA_ADD_PIP_AS_PYTHON_DEPENDENCY"] = "false"
+        done = conda.create("good", *at(SimpleNamespace(url=home.url), "python", "numbers"))
+        assert done.returncode == 0, done.stderr
+        index = root / "noarch" / "repodata.json"
+        document = json.loads(index.read_bytes())
+        record = document["packages.conda"]["python-3.12.0-0.conda"]
+        index.write_text(json.dumps(document).replace(json.dumps(record), json.dumps(record | PLACE)))
+        conda.run("clean", "--index-cache", "--yes")
+        done = conda.create("env", *at(SimpleNamespace(url=home.url), "python", "numbers"))
+    assert done.returncode == 1
+    assert "BIND-METADATA" in done.stderr, done.stderr
+    assert conda.installed("env") == set()
+    assert not (conda.home / "escaped").exists()
+
+
 @pytest.fixture
 def patched(served, tmp_path):
     """A channel whose patches are attested, on a mirror, and the conda that is set up for it."""
@@ -186,9 +270,19 @@ def test_a_patch_that_was_stripped_is_refused(patched, served, tmp_path, solver)
         f'[[channel]]\nurl = "{home}"\nmirrors = ["{url}"]\n',
     )
     install = ("--channel", url, "--override-channels", "numbers")
-    done = conda.create("env", *install)
+    done = conda.create("env", *install, "letters")
     assert done.returncode == 0, done.stderr
-    assert conda.installed("env") == {"numbers"}
+    assert conda.installed("env") == {"letters", "numbers"}
+    # `letters` was never patched: only its archive tells that this is another dependency than it was built with.
+    (world.root / "noarch" / "repodata.json.zst").unlink()
+    world.edit(
+        "repodata.json", lambda index: index["packages.conda"]["letters-1.0-0.conda"].update(depends=["numbers"])
+    )
+    conda.run("clean", "--index-cache", "--yes")
+    done = conda.create("other", *install, "letters")
+    assert done.returncode == 1
+    assert "PATCH-UNATTRIBUTED" in done.stderr, done.stderr
+    assert conda.installed("other") == set()
     world.index(fix())
     conda.run("clean", "--index-cache", "--yes")
     done = conda.create("again", *install)

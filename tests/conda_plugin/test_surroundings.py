@@ -4,6 +4,7 @@ import base64
 import contextlib
 import functools
 import http.server
+import json
 import threading
 
 import pytest
@@ -140,6 +141,12 @@ def test_doctor_tells_what_an_environment_has(local, served):
     done = conda.run("doctor", "--prefix", conda.home / "env", "condattest")
     assert "MISSING-ATTESTATION" in done.stdout, done.stdout + done.stderr
     assert "1 rejected" in done.stdout or "2 rejected" in done.stdout
+    # Nothing is left out because it does not say where it is from.
+    [said] = (conda.home / "env" / "conda-meta").glob("numbers-*.json")
+    said.write_text(json.dumps(json.loads(said.read_text()) | {"url": ""}))
+    done = conda.run("doctor", "--prefix", conda.home / "env", "condattest")
+    assert "numbers-1.0-0.conda" in done.stdout
+    assert "condattest: of 3 packages" in done.stdout
 
 
 def test_conda_attest_is_the_command_line(local, served, tmp_path):

@@ -61,6 +61,8 @@ def test_what_readers_take_for_different_things_is_a_text(text):
         ("a: \x00", "expected YAML"),
         ("a: \x07", "expected YAML"),
         ("%YAML 1.2\n---\na: 1", "no directives"),
+        ("a: https://h.example/x.conda\u2028# to a reader of YAML 1.2 this is the URL's", "LF to end lines"),
+        ("a: b\x85c: d", "LF to end lines"),
         ("".join(f"%TAG !{n}! x\n" for n in range(50_000)), "no directives"),
     ],
 )

@@ -14,7 +14,7 @@ from condattest.errors import Misuse
 from condattest.formats import sidecar
 from condattest.model.channel import Channel
 from condattest.model.finding import Code
-from condattest.model.verdict import Accepted
+from condattest.model.verdict import Accepted, Rejected
 from condattest.operations import install_gate
 from condattest.operations.install_gate import Answer, Mode, Unpacked, Wanted, mode, refused, with_cache
 from condattest.operations.question import Question
@@ -246,6 +246,22 @@ def test_what_cannot_be_named_is_refused_beside_what_can(served, url):
     assert isinstance(answers[1].verdict, Accepted)
 
 
+def test_a_package_that_the_solver_takes_for_another_one_is_refused(served):
+    """The server shows a solver another index than the check, in which an attested package claims a better name."""
+    right = replace(served.wanted, dist="numbers-1.0-0")
+    for dist in ("openssl-1.0-0", "numbers-99-0", "numbers-1.0-1"):
+        [answer, other] = served.judge(replace(served.wanted, dist=dist), right)
+        assert codes(answer) == [Code.BIND_METADATA]
+        assert isinstance(other.verdict, Accepted)
+
+
+def test_a_subdir_that_leads_elsewhere_is_refused(served):
+    """Solvers take it from the record."""
+    [answer] = served.judge(replace(served.wanted, subdir="../other/noarch"))
+    assert codes(answer) == [Code.NET_UNAVAILABLE]
+    assert served.peer.paths == []
+
+
 def test_offline_nothing_is_let_in(served):
     [answer] = served.judge(offline=True)
     assert codes(answer) == [Code.NET_OFFLINE]
@@ -268,10 +284,22 @@ def patched(history):
         yield SimpleNamespace(world=history, at=f"{url}/{history.root.name}")
 
 
-def judge_patched(patched, *, now=START + 3 * DAY, teams=TEAMS, memory=None, change=lambda held: None, keys=None):
+def judge_patched(patched, *, name=NAME, now=START + 3 * DAY, teams=TEAMS, memory=None, **how):
+    asked, policy = patched_wanted(patched, name=name, teams=teams, **how)
+    return judge_at(patched, [asked], policy, now=now, memory=memory)[0]
+
+
+def judge_at(patched, packages, policy, *, now=START + 3 * DAY, memory=None):
+    with Routed({patched_channel.CHANNEL.url: Route(patched.at, Fetcher())}, Fetcher(offline=True)) as source:
+        return install_gate.judge(
+            packages, Question(policy=policy), trust=patched_channel.trust(), fetcher=source, now=now, memory=memory
+        )
+
+
+def patched_wanted(patched, *, name=NAME, teams=TEAMS, change=lambda held: None, keys=None):
     channel = patched_channel.CHANNEL
     signers = tuple(GitHubSigner(name=team, repository=team) for team in teams)
-    archive = artifact_of(patched.world.root / "noarch" / NAME).sha256
+    archive = artifact_of(patched.world.root / "noarch" / name).sha256
     more = {} if keys is None else {"keys": frozenset(keys)}
     policy = Policy(
         source="p",
@@ -279,15 +307,10 @@ def judge_patched(patched, *, now=START + 3 * DAY, teams=TEAMS, memory=None, cha
         patches=(PatchRule(name="p", channel=channel, signers=signers, max_age=timedelta(days=7), **more),),
         channels=(ChannelEntry(url=channel),),
     )
-    held = channels.record(patched.world.root, "noarch", NAME)
+    held = channels.record(patched.world.root, "noarch", name)
     change(held)
-    url = f"{channel}/noarch/{NAME}"
-    wanted = Wanted(url=url, channel=channel.url, subdir="noarch", sha256=archive, held=held)
-    with Routed({channel.url: Route(patched.at, Fetcher())}, Fetcher(offline=True)) as source:
-        [answer] = install_gate.judge(
-            [wanted], Question(policy=policy), trust=patched_channel.trust(), fetcher=source, now=now, memory=memory
-        )
-    return answer
+    url = f"{channel}/noarch/{name}"
+    return Wanted(url=url, channel=channel.url, subdir="noarch", sha256=archive, held=held), policy
 
 
 def strip(world):
@@ -347,6 +370,29 @@ def test_a_record_that_the_solver_read_elsewhere_is_refused(patched):
     """The solver was shown another index than the one that is judged."""
     answer = judge_patched(patched, change=lambda held: held.update(depends=["evil"]))
     assert codes(answer) == [Code.PATCH_HELD]
+
+
+def test_a_change_to_a_record_that_was_never_patched_is_refused_before_linking(patched, tmp_path):
+    """53: what is built is in the archive alone, so it is told when the archive is there, whatever was said before."""
+    name = "letters-1.0-0.conda"
+    archive = patched.world.root / "noarch" / name
+    unpack(archive, tmp_path / "letters-1.0-0")
+    for change, expected in (([], Accepted), (["evil"], Rejected)):
+        (patched.world.root / "noarch" / "repodata.json.zst").unlink(missing_ok=True)
+        patched.world.edit("repodata.json", lambda index, change=change: add(index, name, change))
+        wanted, policy = patched_wanted(patched, name=name)
+        [solved] = judge_at(patched, [wanted], policy)
+        assert Code.PATCH_UNLISTED in [note.code for note in solved.verdict.notes]
+        package = Unpacked(wanted=wanted, archive=archive, folder=tmp_path / "letters-1.0-0")
+        [answer] = with_cache(
+            [package], lambda wanted, solved=solved: solved, lambda all, policy=policy: judge_at(patched, all, policy)
+        )
+        assert isinstance(answer.verdict, expected), answer
+    assert codes(answer) == [Code.PATCH_UNATTRIBUTED]
+
+
+def add(index, name, depends):
+    index["packages.conda"][name]["depends"] += depends
 
 
 # Before linking: the archive and what was extracted.
@@ -423,6 +469,24 @@ def test_without_the_archive_nothing_proves_the_files(served, cached, how):
     cached.archive.unlink()
     [answer], _ = before_link(served, replace(cached, archive=archive))
     assert codes(answer) == [Code.ARCHIVE_GONE]
+
+
+def test_a_cached_package_that_is_taken_for_another_one_is_refused(served, cached):
+    """The cache's own record, which lists are installed by, gives an attested archive another name."""
+    [answer], asked = before_link(served, replace(cached, wanted=Wanted(url=served.wanted.url, dist="openssl-99-0")))
+    assert codes(answer) == [Code.BIND_METADATA]
+    assert asked == []
+
+
+def test_a_record_that_puts_packages_elsewhere_than_its_archive_is_refused(served, cached):
+    """CEP 17's path is taken from an index that nobody signed, or from the cache's own record."""
+    for place in ("../../escaped", "lib/python3.12/../site-packages", "/lib/python3.12/site-packages", "share", ""):
+        [answer], asked = before_link(served, replace(cached, wanted=replace(served.wanted, site_packages=place)))
+        assert codes(answer) == [Code.BIND_METADATA]
+        assert asked == []
+    usual = replace(served.wanted, site_packages="lib/python3.13t/site-packages")
+    [answer], _ = before_link(served, replace(cached, wanted=usual))
+    assert isinstance(answer.verdict, Accepted)
 
 
 def test_an_archive_of_another_package_is_refused(served, cached):

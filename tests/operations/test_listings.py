@@ -88,6 +88,14 @@ def test_a_row_that_names_no_package_of_a_channel_is_refused_with_its_place(tmp_
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize("place", [f"{URL}/noarch/x-1.0-0.conda", "../x-1.0-0.conda", "file:///srv/x-1.0-0.conda"])
+@pytest.mark.parametrize("said", [{"name": "openssl"}, {"version": "99"}, {"build": "1"}])
+def test_a_row_that_gives_its_archive_another_name_is_refused(tmp_path, place, said):
+    """Clients install it under the name of the row: an attested package takes the place of another one."""
+    with pytest.raises(WrongLock, match="by its URL"):
+        of(tmp_path, pixi(pixi_row(place) | said))
+
+
 def test_no_file_is_a_usage_error(tmp_path):
     with pytest.raises(Misuse):
         listings.of_lock(tmp_path / "none")

@@ -164,6 +164,12 @@ class TestRejected:
         edited(installer.world, lambda records: records[NAME].update(depends=["python"]))
         assert installer.code() is Code.PATCH_STRIPPED
 
+    def test_a_patch_that_was_stripped_by_a_clock_that_is_behind(self, installer):
+        """THREATS 22: a machine whose clock is wrong takes no state for one of the future, where nothing waits."""
+        edited(installer.world, lambda records: records[NAME].update(depends=["python"]))
+        installer.world.now -= 30 * DAY
+        assert installer.code() is Code.PATCH_STRIPPED
+
     @pytest.mark.parametrize("name", [NAME, "words-1.0-0.conda"])
     def test_a_change_that_nobody_signed(self, installer, name):
         edited(installer.world, lambda records: records[name].update(depends=["evil"]))

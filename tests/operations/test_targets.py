@@ -41,6 +41,30 @@ def test_credentials_of_a_url_are_not_shown():
 
 
 @pytest.mark.parametrize(
+    "url",
+    [
+        "https://conda.example/t/secret/x-1.0-0.conda",
+        "https://conda.example/t/tk-secret/x-1.0-0.conda",
+        "https://conda.example/ch/noarch/x-1.0-0.conda?X-Amz-Signature=secret",
+        "https://conda.example/ch/noarch/x-1.0-0.conda#secret",
+    ],
+)
+def test_credentials_are_not_shown_in_errors_either(url):
+    """A signed URL is pasted, or one that lacks its channel."""
+    for read in (targets.parse, lambda text: targets.listed(text, None)):
+        with pytest.raises(Misuse) as caught:
+            read(url)
+        assert "secret" not in f"{caught.value} {caught.value.hint}"
+
+
+def test_credentials_are_not_in_a_repr():
+    url = "https://user:secret@conda.example/t/tk-123/ch/noarch/x-1.0-0.conda"
+    for target in (targets.parse(url), targets.listed(url, None)):
+        assert "secret" not in repr(target)
+        assert "tk-123" not in repr(target)
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "no/such/file.conda",

@@ -95,6 +95,18 @@ def test_a_file_that_others_can_write_to_is_not_used(path, one):
         store.put(one)
 
 
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="the system has no owners of files")
+@pytest.mark.parametrize("mode", [0o777, 0o1777, 0o770])
+def test_a_folder_that_others_can_write_to_is_not_used(path, one, mode):
+    """Somebody else puts `evidence.sqlite-journal` there, and SQLite writes what it says into the database."""
+    kept(path, one)
+    path.parent.chmod(mode)
+    assert found(path, one) is None
+    with EvidenceStore(path.with_name("other.sqlite")) as store:
+        assert not store.is_kept
+    assert not path.with_name("other.sqlite").exists()
+
+
 def test_a_symbolic_link_is_not_followed(path, tmp_path, one):
     elsewhere = kept(tmp_path / "elsewhere.sqlite", one)
     path.parent.mkdir()

@@ -26,8 +26,8 @@ from condattest.reports import install
 from condattest.reports.plain import plain
 from condattest.reports.sentences import sentence
 
-_answers: dict[tuple[str, str | None], Answer] = {}
-"""What was answered in this run, by URL without credentials and digest."""
+_answers: dict[Wanted, Answer] = {}
+"""What was answered in this run. The same URL and digest under another channel is another question."""
 
 
 class PackagesRefused(CondaError):  # type: ignore[misc] # conda has no types where it is not installed
@@ -63,7 +63,7 @@ def before_link(link_precs: Sequence[Any]) -> None:
         return
     packages = [_unpacked(prec) for prec in link_precs]
     told = {id(answer): answer for answer in _answers.values()}
-    answers = with_cache(packages, _known, lambda wanted: _judge(gate, wanted))
+    answers = with_cache(packages, _answers.get, lambda wanted: _judge(gate, wanted))
     # What was told after the solve is not told twice; a refusal is always one.
     refusals = refused(answers) if gate.mode is Mode.REQUIRE else []
     _conclude(gate, refusals or [answer for answer in answers if id(answer) not in told], len(answers))
@@ -76,7 +76,9 @@ def doctor(prefix: str, *, verbose: bool) -> None:
         if gate is None:
             print("condattest: no policy, so nothing was checked; condattest policy init CHANNEL writes one\n")
             return
-        records = [record for record in PrefixData(prefix).iter_records() if record.url]
+        # A record without a URL is an answer, too; what pip installed has no file of its own there.
+        written = Path(prefix, "conda-meta")
+        records = [each for each in PrefixData(prefix).iter_records() if (written / f"{_dist(each)}.json").is_file()]
         answers = gate.judge([_listed(record) for record in records])
     except CondattestError as error:
         print(f"condattest: {plain(error, lines=True)}\n")
@@ -100,12 +102,8 @@ def _opened() -> Gate | None:
 
 def _judge(gate: Gate, packages: Sequence[Wanted]) -> list[Answer]:
     answers: list[Answer] = _for_conda(lambda: gate.judge(packages))
-    _answers.update({(str(answer.wanted), answer.wanted.sha256): answer for answer in answers})
+    _answers.update({answer.wanted: answer for answer in answers})
     return answers
-
-
-def _known(wanted: Wanted) -> Answer | None:
-    return _answers.get((str(wanted), wanted.sha256))
 
 
 def _for_conda(call: Callable[[], Any]) -> Any:
@@ -142,16 +140,32 @@ def _solved(prec: Any) -> Wanted:
     if prec.name == "python" and context.add_pip_as_python_dependency and held["depends"][-1:] == ["pip"]:
         held["depends"].pop()  # conda adds it when it reads the index.
     return Wanted(
-        url=prec.url or f"{prec.channel}::{prec.fn}",
+        url=_url(prec),
         channel=prec.channel.base_url,
         subdir=prec.subdir,
         sha256=prec.sha256,
         held=held,
+        dist=_dist(prec),
+        site_packages=prec.get("python_site_packages_path"),
     )
 
 
 def _listed(record: Any) -> Wanted:
-    return Wanted(url=record.url, channel=record.channel.base_url, subdir=record.subdir, sha256=record.sha256)
+    return Wanted(
+        url=_url(record),
+        channel=record.channel.base_url,
+        subdir=record.subdir,
+        sha256=record.sha256,
+        dist=_dist(record),
+    )
+
+
+def _url(record: Any) -> str:
+    return record.url or f"{record.channel}::{record.fn}"
+
+
+def _dist(record: Any) -> str:
+    return f"{record.name}-{record.version}-{record.build}"
 
 
 def _unpacked(prec: Any) -> Unpacked:
@@ -168,4 +182,5 @@ def _explicit(prec: Any) -> Wanted:
     """A package that was named itself. Its digest is that of its bytes: the cache's own record proves nothing."""
     url = prec.url or str(prec.fn)
     local = Path(url2pathname(urlsplit(url).path)) if url.startswith("file:") else None
-    return Wanted(url=url, local=local)
+    place = prec.get("python_site_packages_path")
+    return Wanted(url=url, dist=_dist(prec), site_packages=place, local=local)

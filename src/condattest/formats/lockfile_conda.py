@@ -17,8 +17,9 @@ Owns `read`.
       manager: pip
       ...
 
-Refuses other versions, other managers, and a package of conda's whose URL is not one of an archive with its name and
-version. Dependencies are kept there by name, not as the index has them, so there is no record to compare.
+Refuses other versions, other managers, and a package of conda's whose URL is not one of an archive with its name. An
+archive is its URL and its sha256 here; conda-lock itself installs by md5, which this cannot judge. Dependencies are
+kept there by name, not as the index has them, so there is no record to compare.
 
 Spec: https://github.com/conda/conda-lock/blob/main/conda_lock/lockfile/v1/models.py
 """

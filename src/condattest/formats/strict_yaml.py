@@ -2,7 +2,8 @@
 
 Owns `parse` and `NotStrict`. Refuses what a lock file never has and an attacker likes: anchors and aliases (a few lines
 of them multiply to any size), tags, directives, merge keys, a second document, a key said twice (readers disagree which
-counts), a key that is no text, more values than `MAX_EVENTS`, and nesting that is deeper than `MAX_DEPTH`.
+counts), characters that end a line in YAML 1.1 alone (what is a comment to one reader is a value to another), a key
+that is no text, more values than `MAX_EVENTS`, and nesting that is deeper than `MAX_DEPTH`.
 
     version: 6                          {"version": 6,
     packages:                            "packages": [{"conda": "https://conda.example/c/noarch/x-1-0.conda",
@@ -35,6 +36,7 @@ MAX_EVENTS: Final = 2_000_000
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _DIRECTIVE = re.compile(r"^\ufeff?%", re.MULTILINE)
+_LINE_ENDS = re.compile("[\x85\u2028\u2029]")
 _NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
 _TRUTH: Final = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _WHOLE = re.compile(r"0|-?[1-9][0-9]{0,17}", re.ASCII)
@@ -67,6 +69,9 @@ def parse(data: bytes, *, most: int = MAX_EVENTS) -> Any:
     directive = _DIRECTIVE.search(text)
     if directive is not None:
         raise NotStrict(text.count("\n", 0, directive.start()) + 1, "expected no directives, found a line with % first")
+    other = _LINE_ENDS.search(text)
+    if other is not None:
+        raise NotStrict(text.count("\n", 0, other.start()) + 1, f"expected LF to end lines, found {other[0]!a}")
     try:
         return _document(_events(text, most))
     except yaml.MarkedYAMLError as error:

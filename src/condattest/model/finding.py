@@ -143,6 +143,7 @@ class Code(StrEnum):
     PATCH_LAG = "PATCH-LAG", _N, "the index is not yet up to the newest generation"
     PATCH_WITNESSED = "PATCH-WITNESSED", _N, "an observer saw the record; its author did not sign it"
     PATCH_NOT_JUDGED = "PATCH-NOT-JUDGED", _N, "without an index record its patches cannot be judged"
+    PATCH_UNLISTED = "PATCH-UNLISTED", _N, "no generation lists the record, and without the archive nothing proves it"
     PATCH_REPORTED = "PATCH-REPORTED", _W, "patches are only reported, and would have been a reason to reject"
     PATCH_DROPPED = "PATCH-DROPPED", _N, "the indexer passes an instruction over"
 

@@ -60,8 +60,8 @@ class Terms:
         return [self.trust, *self.roots.values()]
 
 
-_OF_ALL: Final = (Code.POLICY_PATCHES_NOT_JUDGED, Code.SUBDIR_UNCHECKED)
-"""Notes that hold of every package of an audit: they are said once, by the checks or by the README."""
+_OF_ALL: Final = (Code.POLICY_PATCHES_NOT_JUDGED, Code.PATCH_UNLISTED, Code.SUBDIR_UNCHECKED)
+"""Notes that hold of all or most packages of an audit: they are said once, by the checks or by the README."""
 _NOBODY: Final = rules.nobody_required()
 
 

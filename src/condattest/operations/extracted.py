@@ -10,7 +10,7 @@ Not looked at: permissions, times, and folders without files.
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -28,7 +28,7 @@ _INDEX: Final = "info/index.json"
 _SAME: Final = ("", "")
 
 
-def compare(archive: BinaryIO, file: PackageFile, folder: Path, subdir: str | None = None) -> None:
+def compare(archive: BinaryIO, file: PackageFile, folder: Path, subdir: str | None = None) -> Mapping[str, object]:
     """Hold an extracted package against its archive, and what it says of itself against its name.
 
     Args:
@@ -36,6 +36,9 @@ def compare(archive: BinaryIO, file: PackageFile, folder: Path, subdir: str | No
         file: Its file name.
         folder: Where it was extracted.
         subdir: The subdir that it should be of, if that is known.
+
+    Returns:
+        The archive's info/index.json.
 
     Raises:
         Malformed: ARCHIVE-EXTRACTED; ARCHIVE-* and BIND-METADATA for the archive itself.
@@ -67,6 +70,7 @@ def compare(archive: BinaryIO, file: PackageFile, folder: Path, subdir: str | No
         found = type(document).__name__
         raise Malformed(Finding.of(Code.ARCHIVE_FORMAT, where, expected="an object", found=found))
     package.check(package.PackageMetadata(document, None), file, subdir)
+    return document
 
 
 def _unlike(folder: Path, path: str, member: Member, stream: Unpacked) -> tuple[str, str]:

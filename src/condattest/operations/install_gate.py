@@ -10,6 +10,7 @@ extracted has to be what is in it.
 """
 
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -27,6 +28,7 @@ from condattest.model.verdict import Accepted, Rejected, Verdict
 from condattest.operations.extracted import compare
 from condattest.operations.judgement import Authenticate, of_finding
 from condattest.operations.question import Question, Verification
+from condattest.operations.stored_package import is_subdir
 from condattest.operations.targets import FileTarget, Target, listed
 from condattest.operations.verify import verify
 from condattest.signatures.authenticate import authenticate_parsed
@@ -37,6 +39,8 @@ from condattest.transport.on_demand import Source
 
 JOBS: Final = 8
 """Packages looked at at a time: the work is mostly waiting for a server, or hashing."""
+_SITE_PACKAGES: Final = "python_site_packages_path"
+_USUAL_PLACE: Final = re.compile(r"(?:lib/(?:python|pypy)[0-9]\.[0-9]{1,3}t?|Lib)/site-packages", re.ASCII)
 
 
 class Mode(StrEnum):
@@ -81,15 +85,22 @@ class Wanted:
         subdir: With `channel`: the subdir that lists it.
         sha256: Its digest, as the index or a list gives it, or by its own bytes; None where there is none.
         held: The record as the solver read it; None where there was no solver.
+        dist: Name, version and build that the installer takes it for, `zlib-1.3.1-hb9d3cd8_2`; None if it takes those
+            of the file's name.
+        site_packages: Where the installer will put Python's packages on account of it (CEP 17), if it says that.
         local: The package's file, where it was named itself and is of no channel.
+        index: The info/index.json of the archive, where it was read.
     """
 
-    url: str
+    url: str = field(repr=False)
     channel: str | None = None
     subdir: str | None = None
     sha256: str | None = None
     held: Mapping[str, Any] | None = field(default=None, compare=False, hash=False)
+    dist: str | None = None
+    site_packages: str | None = None
     local: Path | None = None
+    index: Mapping[str, object] | None = field(default=None, compare=False, hash=False)
 
     def __str__(self) -> str:
         return redact(self.url)
@@ -152,17 +163,28 @@ def _target(wanted: Wanted) -> Target | Finding:
     """What is verified; a finding where the package cannot be named."""
     try:
         if wanted.local is not None:
-            return FileTarget(wanted.local, PackageFile.parse(wanted.local.name))
-        target = listed(wanted.url, None, wanted.held)
+            local = FileTarget(wanted.local, PackageFile.parse(wanted.local.name))
+            return _misnamed(wanted, local.file) or local
+        target = replace(listed(wanted.url, None, wanted.held), index=wanted.index)
+        if wanted.subdir is not None and not is_subdir(wanted.subdir):
+            raise Misuse(f"expected a subdir such as noarch, found {ascii(wanted.subdir)[:80]}")
         if wanted.channel is not None:
             # A channel may keep its packages elsewhere (CEP 15); what lists them is what is asked.
             target = replace(target, channel=canonical(wanted.channel), subdir=wanted.subdir or target.subdir)
     except (Misuse, ValueError) as error:
         return Finding.of(Code.NET_UNAVAILABLE, wanted, reason=error)
     try:
-        return replace(target, sha256=None if wanted.sha256 is None else Sha256(wanted.sha256))
+        target = replace(target, sha256=None if wanted.sha256 is None else Sha256(wanted.sha256))
     except ValueError as error:
         return Finding.of(Code.BIND_NO_DIGEST, wanted, reason=error)
+    return _misnamed(wanted, target.file) or target
+
+
+def _misnamed(wanted: Wanted, file: PackageFile) -> Finding | None:
+    """What is wrong if the installer takes a file for another package: it was read in an index that nobody signed."""
+    if wanted.dist in (None, file.stem):
+        return None
+    return Finding.of(Code.BIND_METADATA, wanted, expected=file.stem, found=wanted.dist)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,7 +205,8 @@ def with_cache(packages: Sequence[Unpacked], known: Known, judge: Judge, *, jobs
     """Judge packages that lie in a cache, by their own bytes; one answer for each, in order.
 
     Each archive is hashed and its content compared with what was extracted; what was not accepted with these bytes
-    before is judged now. An archive that is gone leaves the package undecided: its index record says nothing of files.
+    before is judged now, and so is a record that only the archive proves (PATCH-UNLISTED). An archive that is gone
+    leaves the package undecided: its index record says nothing of files.
 
     Args:
         packages: What is to be linked.
@@ -195,13 +218,21 @@ def with_cache(packages: Sequence[Unpacked], known: Known, judge: Judge, *, jobs
         return []
     with ThreadPoolExecutor(max_workers=jobs) as pool:
         looked = list(pool.map(_look, packages))
-    open_questions = [wanted for wanted, problem in looked if problem is None and known(wanted) is None]
-    judged = {answer.wanted: answer for answer in (judge(open_questions) if open_questions else [])}
+    settled = {wanted: known(wanted) for wanted, problem in looked if problem is None}
+    open_questions = [wanted for wanted, answer in settled.items() if answer is None or _is_open(answer)]
+    settled.update({answer.wanted: answer for answer in (judge(open_questions) if open_questions else [])})
     answers = []
     for wanted, problem in looked:
-        answer = Answer(wanted, None, of_finding(problem)) if problem else known(wanted) or judged[wanted]
+        answer = settled.get(wanted) if problem is None else Answer(wanted, None, of_finding(problem))
+        assert answer is not None  # noqa: S101 - whatever was open has been judged
         answers.append(_about_these_bytes(answer, wanted))
     return answers
+
+
+def _is_open(answer: Answer) -> bool:
+    """Whether something was left to be compared with the archive."""
+    notes = answer.verdict.notes if isinstance(answer.verdict, Accepted) else ()
+    return any(note.code is Code.PATCH_UNLISTED for note in notes)
 
 
 def _about_these_bytes(answer: Answer, wanted: Wanted) -> Answer:
@@ -220,16 +251,24 @@ def _look(package: Unpacked) -> tuple[Wanted, Finding | None]:
     try:
         file = PackageFile.parse(package.archive.name)
         wanted = _as_kept(wanted, package.archive.name)
+        if (misnamed := _misnamed(wanted, file)) is not None:
+            return wanted, misnamed
         with files.open_once(package.archive) as opened:
             digest = files.hash_file(opened)
             if wanted.sha256 not in (None, digest):
                 return wanted, Finding.of(Code.BIND_DIGEST, package.archive, expected=wanted.sha256, found=digest)
-            compare(opened, file, package.folder, wanted.subdir)
+            index = compare(opened, file, package.folder, wanted.subdir)
+        # Installers take the record's word for it, and it may lead out of the environment. Patching it is legal (CEP
+        # 17), so a place where some Python looks is taken, too.
+        said, place = index.get(_SITE_PACKAGES), wanted.site_packages
+        if place not in (None, said) and not _USUAL_PLACE.fullmatch(place or ""):
+            where = f"{package.archive}: {_SITE_PACKAGES}"
+            return wanted, Finding.of(Code.BIND_METADATA, where, expected=said, found=place)
     except Malformed as error:
         return wanted, error.finding
     except (CondattestError, ValueError) as error:
         return wanted, Finding.of(Code.NET_FILE, package.archive, reason=error)
-    return replace(wanted, sha256=str(digest)), None
+    return replace(wanted, sha256=str(digest), index=index), None
 
 
 def _as_kept(wanted: Wanted, name: str) -> Wanted:

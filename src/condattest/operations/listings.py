@@ -138,6 +138,7 @@ def _target(url: str, said: Entry | Installed, *, beside: Path | None = None) ->
         file = PackageFile.parse(path.name)
     except ValueError as error:
         raise Misuse(f"{redact(url)}: {error}") from None
+    _check_names(said, file)
     md5 = said.md5 if isinstance(said, Entry) else "unknown"
     if said.sha256 is None and md5 is not None:
         finding = Finding.of(Code.BIND_NO_DIGEST, path, expected="sha256", found="md5 alone")
@@ -145,13 +146,13 @@ def _target(url: str, said: Entry | Installed, *, beside: Path | None = None) ->
     return FileTarget(path, file, said.sha256)
 
 
-def _check_names(said: Entry | Installed, file: PackageFile, subdir: str) -> None:
+def _check_names(said: Entry | Installed, file: PackageFile, subdir: str | None = None) -> None:
     """What a row says of its archive has to be what its URL says: one is verified, the other may be installed."""
     held = said.held or {}
     for key, expected in (
         ("name", file.name), ("version", file.version), ("build", file.build), ("subdir", subdir),
     ):  # fmt: skip
-        if key in held and str(held[key]) != expected:
+        if key in held and expected is not None and str(held[key]) != expected:
             found = ascii(held[key])[:80]
             raise Misuse(f"{redact(str(file))}: {key}: expected {expected}, by its URL, found {found}")
 

@@ -106,11 +106,12 @@ def _unseen(finding: Finding) -> Finding:
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """One state of a record: by which generation, since when it is current, what it is."""
+    """One state of a record: by which generation, since when it is in force, what it is, whether that is to come."""
 
     generation: Generation
     since: datetime
     entry: Entry
+    is_young: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +186,9 @@ class _Judging:
         built = self._as_built(newest, where)
         listed = self._entry(newest)
         if listed is None:
-            if built is None or record_digest(built, where=where) == digest:
+            if built is None:
+                return [], [Finding.of(Code.PATCH_UNLISTED, where)]
+            if record_digest(built, where=where) == digest:
                 return [], []
             changed = ", ".join(differences(built, record))
             return [Finding.of(Code.PATCH_UNATTRIBUTED, where, keys=changed)], []
@@ -272,9 +275,12 @@ class _History:
         generation, entry = judging.chain.state(name, self.place, self.entry.sha256, number, served, self.payloads)
         # A removal holds at once, and the first generation is a baseline.
         waits = number > 1 and served is not None
-        return _State(generation, generation.time.at + (judging.rule.min_age if waits else timedelta()), entry)
+        wait = judging.rule.min_age if waits else timedelta()
+        since = generation.time.at + wait
+        # Where nothing waits, a clock that is behind must not bring back what was before.
+        return _State(generation, since, entry, is_young=wait > timedelta() and since > judging.now)
 
     def current(self, least: int) -> int | None:
         """The newest state that is in force, of those from `least` on; None if none of them is."""
         states = range(len(self.entry.history) - 1, least - 1, -1)
-        return next((at for at in states if self.state(at).since <= self.judging.now), None)
+        return next((at for at in states if not self.state(at).is_young), None)

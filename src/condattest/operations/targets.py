@@ -36,7 +36,7 @@ class FileTarget:
 class UrlTarget:
     """A package in a channel: `url` is what is fetched, `channel` and `subdir` are what it says."""
 
-    url: str
+    url: str = field(repr=False)
     channel: Channel
     subdir: str
     file: PackageFile
@@ -72,15 +72,17 @@ class ListedTarget:
         sha256: Its digest, as it is listed; None where the list has none, which is a reason to reject.
         held: The record as the client holds it, to be compared with the channel's; None where it holds none.
         locked: Whether that record was taken some time ago, so that it may be an earlier state of the channel's.
+        index: The info/index.json of an archive with this digest, where a client has one.
     """
 
-    url: str
+    url: str = field(repr=False)
     channel: Channel
     subdir: str
     file: PackageFile
     sha256: Sha256 | None
     held: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)
     locked: bool = False
+    index: Mapping[str, object] | None = field(default=None, repr=False, compare=False)
 
     def __str__(self) -> str:
         return redact(self.url)
@@ -143,6 +145,10 @@ def _url(text: str) -> UrlTarget:
     base, _, name = text.rpartition("/")
     base, _, subdir = base.rpartition("/")
     hint = "for example https://conda.anaconda.org/conda-forge/linux-64/zlib-1.3.1-hb9d3cd8_2.conda"
+    # Neither is shown: a query may be a signature, and what follows /t/ is a token.
+    if "?" in name or "#" in name or base.endswith("/t"):
+        found = "a token and no subdir" if base.endswith("/t") else "a query or a fragment behind the file"
+        raise Misuse(f"{redact(text.partition('#')[0])}: expected <channel>/<subdir>/<file>, found {found}", hint=hint)
     try:
         # `!` and `+` stand in version numbers, and some clients escape them.
         file = PackageFile.parse(unquote(name, errors="strict"))

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from condattest.errors import LocalFailure, Malformed, Misuse, Unavailable
-from condattest.formats.package import MAX_PACKAGE
+from condattest.formats import package
 from condattest.model.artifact import Artifact, PackageFile, Sha256
 from condattest.model.channel import Channel
 from condattest.model.finding import Code, Finding
@@ -204,14 +204,18 @@ class _Asking:
         return self._by_record(target.channel, artifact, known, target)
 
     def _by_record(self, channel: Channel, artifact: Artifact, known: "_Known", listed: ListedTarget | None) -> Verdict:
-        """Judge a package without its archive: by its digest, and by the channel's record of it."""
+        """Judge a package by its digest and the channel's record of it; of its archive there is at most metadata."""
         subdir = artifact.subdir or ""
         record, collected = self._in_channel(channel, subdir, artifact.file)
         _check_digest(record, artifact.sha256, f"{channel}/{subdir}/{artifact.file}")
         verdict = self._decide(collected, artifact, known, record)
         verdict = self._remember(verdict, channel, artifact, record, collected)
-        verdict = noted(verdict, Finding.of(Code.SUBDIR_UNCHECKED, artifact.file, found=subdir))
-        return self._with_patches(verdict, artifact, known, record, None, listed)
+        index = None if listed is None else listed.index
+        if index is None:
+            verdict = noted(verdict, Finding.of(Code.SUBDIR_UNCHECKED, artifact.file, found=subdir))
+        else:
+            package.check(package.PackageMetadata(index, None), artifact.file, subdir)
+        return self._with_patches(verdict, artifact, known, record, index, listed)
 
     def _in_channel(self, channel: Channel, subdir: str, file: PackageFile) -> "tuple[Record, Collected]":
         # The record's own field is judged before any further request.
@@ -276,7 +280,7 @@ class _Asking:
         return known.judged.verdict
 
     def _download(self, url: str, to: BinaryIO) -> Sha256:
-        with self.fetcher.stream(url, MAX_PACKAGE) as chunks:
+        with self.fetcher.stream(url, package.MAX_PACKAGE) as chunks:
             return files.hash_parts(chunks, to, self.on_bytes)
 
 

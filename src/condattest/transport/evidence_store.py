@@ -7,8 +7,9 @@ never kept: binding, time, policy and patches are judged each time. A store that
 none.
 
 Who can write to the file can put evidence there: it lies in the user's own cache folder, readable and writable by the
-user alone, is not used if others own it or can write to it, and callers leave it out where `CI` is set, unless they
-are asked for it.
+user alone, is not used if others own it or its folder, or can write to them, and callers leave it out where `CI` is
+set, unless they are asked for it. The folder counts as the file does: beside a database SQLite looks for a journal, and
+writes into the database what that says.
 """
 
 import contextlib
@@ -170,6 +171,8 @@ def _proof(kept: bytes | None, bundle: bytes, root: Sha256) -> Evidence | None:
 def _opened(path: Path) -> sqlite3.Connection | None:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not _own(path.parent):
+            return None
         # Made here, and not by SQLite, whose umask would decide who may write.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600))
         if not _own(path):
@@ -201,7 +204,7 @@ def _connected(path: Path) -> sqlite3.Connection:
 
 
 def _own(path: Path) -> bool:
-    """Whether nobody else can write to the file; systems without owners are taken at their word."""
+    """Whether nobody else can write to a file or a folder; systems without owners are taken at their word."""
     if not hasattr(os, "getuid"):
         return True
     state = path.stat()

@@ -3,9 +3,13 @@
 Owns `Patches`. Each record is judged when its package is; here they are counted.
 """
 
+from typing import Final
+
 from condattest.model.finding import Finding
 from condattest.operations.audit_spool import Row
 from condattest.operations.checks.check import Ran, Scope, found_in
+
+_UNPROVEN: Final = "records that no generation lists were not held against their archives"
 
 
 class Patches:
@@ -19,7 +23,9 @@ class Patches:
 
     def ran(self) -> Ran:
         """It runs where a policy says who may patch the channel."""
-        return Ran(not self._scope.patches, self._scope.patches or self._scope.limited)
+        if self._scope.patches:
+            return Ran(False, self._scope.patches)
+        return Ran(True, "; ".join(filter(None, (self._scope.limited, _UNPROVEN))))
 
     def observe(self, row: Row) -> None:
         """Count a row whose patches are not in order."""
