@@ -124,7 +124,10 @@ def watched_tokens(
     verified = {}
     for token in tokens:
         at = decode_timestamp_response(token).tst_info.gen_time
-        if not authority.window.holds(at) or not certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc:
+        if (
+            not authority.window.holds(at)
+            or not certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc
+        ):
             return None
         verified[token] = VerifiedTime(at, "tsa", authority.name)
     return verified

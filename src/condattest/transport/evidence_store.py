@@ -88,12 +88,12 @@ class EvidenceStore:
             return None
         return found
 
-    def put(self, value: Evidence) -> None:
-        """Keep what a bundle proved."""
+    def put(self, value: Evidence, data: bytes | None = None) -> None:
+        """Keep what a bundle proved; `data` is what `formats.evidence` makes of it, if that is there already."""
         if self._database is None:
             return
         root = bytes.fromhex(value.trust_root_sha256)
-        row = (bytes.fromhex(value.bundle_sha256), root, self._version, codec.dump(value))
+        row = (bytes.fromhex(value.bundle_sha256), root, self._version, data or codec.dump(value))
         with self._lock:
             self._unsaved.append(row)
             full = len(self._unsaved) >= _BATCH
