@@ -21,6 +21,7 @@ from typing import Any, Final, NamedTuple
 
 from condattest.errors import LocalFailure, Malformed, Unavailable
 from condattest.formats import evidence as codec
+from condattest.formats.bundle import Bundle
 from condattest.formats.sidecar import MAX_SIDECAR
 from condattest.model.artifact import Sha256
 from condattest.model.evidence import Evidence
@@ -190,27 +191,54 @@ class _Verifier:
 
     def outcomes(self, task: _Task) -> list[Outcome]:
         """Verify sidecars."""
-        return [self._outcome(each) for each in task]
+        # All are read first: to go from one to the other each time takes longer than reading does.
+        there = [each.data if each.data is not None else self._read(each.path) for each in task]
+        found = [self._parsed(each, data) for each, data in zip(task, there, strict=True)]
+        known = self._known(task, found)
+        return [self._outcome(each, parsed, known) for each, parsed in zip(task, found, strict=True)]
 
-    def _outcome(self, each: Unverified) -> Outcome:
-        data = each.data
-        if data is None:
-            assert self.origin is not None  # noqa: S101 (whoever gives no bytes gives a place to read them)
-            data = read(self.origin, each.path)
+    def _read(self, path: str) -> bytes | Finding:
+        assert self.origin is not None  # noqa: S101 (whoever gives no bytes gives a place to read them)
+        return read(self.origin, path)
+
+    def _parsed(self, each: Unverified, data: bytes | Finding) -> Collected | Finding:
         if isinstance(data, Finding):
-            return Outcome([], (), data)
+            return data
         where = f"{self.name}/{each.path}"
         try:
-            found = advertised_sidecar(data, Sha256(each.sidecar), where=where)
+            return Collected(advertised_sidecar(data, Sha256(each.sidecar), where=where).bundles, (where,))
         except Malformed as error:
-            return Outcome([], (), error.finding)
-        under = [self.roots[Sha256(name)] for name in each.roots]
-        evidence, failures = authenticate_all(Collected(found.bundles, (where,)), under, self._authenticate)
-        return Outcome([codec.dump(each) for each in evidence], failures)
+            return error.finding
 
-    def _authenticate(self, bundle: Any, root: TrustRoot) -> Evidence:
-        known = None if self.store is None else self.store.get(digest_of(bundle), root.sha256)
-        return known or authenticate_parsed(bundle, root)
+    def _known(self, task: _Task, found: Sequence[Collected | Finding]) -> dict[tuple[Sha256, Sha256], Evidence]:
+        """What is known of bundles, by their digests and by those of roots: a sidecar may have grown since."""
+        if self.store is None:
+            return {}
+        wanted: dict[Sha256, list[Sha256]] = {}
+        for each, parsed in zip(task, found, strict=True):
+            if isinstance(parsed, Collected):
+                digests = [digest_of(bundle) for bundle in parsed.bundles]
+                for root in each.roots:
+                    wanted.setdefault(Sha256(root), []).extend(digests)
+        return {
+            (bundle, root): evidence
+            for root, bundles in wanted.items()
+            for bundle, evidence in self.store.several(list(dict.fromkeys(bundles)), root).items()
+        }
+
+    def _outcome(
+        self, each: Unverified, parsed: Collected | Finding, known: Mapping[tuple[Sha256, Sha256], Evidence]
+    ) -> Outcome:
+        if isinstance(parsed, Finding):
+            return Outcome([], (), parsed)
+
+        def authenticate(bundle: Bundle, root: TrustRoot) -> Evidence:
+            kept = known.get((digest_of(bundle), root.sha256)) if known else None
+            return kept or authenticate_parsed(bundle, root)
+
+        under = [self.roots[Sha256(name)] for name in each.roots]
+        evidence, failures = authenticate_all(parsed, under, authenticate)
+        return Outcome([codec.dump(proof) for proof in evidence], failures)
 
 
 def _context() -> Any:

@@ -1,10 +1,10 @@
 """Verify time-stamp tokens: which of a bundle's RFC 3161 tokens say a time that may be believed.
 
-Owns `verify_tokens`, `WatchedVerifier` and `watched_tokens`. A token counts only if (1) it decodes, (2) it verifies over this very signature under an authority
-of the trust root (rfc3161-client does the cryptography), (3) its time is in that authority's window, start inclusive,
-end exclusive, as sigstore judges windows, and (4) in the signing certificate's validity. What fails is left out with a
-note, never an error by itself: an attacker may add tokens, and must not gain by it. A certificate inside the token
-proves nothing (CVE-2025-52556 was a token believed over another signature).
+Owns `verify_tokens`, `WatchedVerifier`, `watched_tokens`. A token counts only if (1) it decodes, (2) it verifies over
+this very signature under an authority of the trust root (rfc3161-client does the cryptography), (3) its time is in that
+authority's window, start inclusive, end exclusive, as sigstore judges windows, and (4) in the signing certificate's
+validity. What fails is left out with a note, never an error by itself: an attacker may add tokens, and must not gain by
+it. A certificate inside the token proves nothing (CVE-2025-52556 was a token believed over another signature).
 
 sigstore verifies tokens too, in the same way, and does not tell which. Where it can be watched verifying every token of
 a bundle, they are not verified again; where it cannot, as in a version that does it elsewhere, nothing was seen, and
