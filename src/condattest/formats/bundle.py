@@ -208,6 +208,8 @@ def _fields(raw: Any, where: str, required: tuple[str, ...], *, optional: tuple[
     for key in required:
         if key not in raw:
             raise _malformed(Code.BUNDLE_SHAPE, where, f"the field {key}", ", ".join(sorted(raw)) or "no fields")
+    if len(raw) == len(required):
+        return  # Just those.
     for key in raw:
         if key not in required and key not in optional:
             raise _malformed(Code.BUNDLE_SHAPE, where, "known fields alone", f"the field {key[:80]}")
@@ -238,11 +240,11 @@ def _decode(text: Any, where: str) -> bytes:
     if not isinstance(text, str):
         raise _malformed(Code.BUNDLE_SHAPE, where, "base64 in a string", text)
     try:
-        decoded = base64.b64decode(text.encode("ascii"), validate=True)
-    except (binascii.Error, UnicodeEncodeError):
+        decoded = binascii.a2b_base64(text, strict_mode=True)
+    except ValueError:  # Also for text that is not ASCII.
         decoded = None
     # Bits that padding leaves over can be set without changing the bytes: two texts for one value.
-    if decoded is None or base64.b64encode(decoded).decode() != text:
+    if decoded is None or binascii.b2a_base64(decoded, newline=False).decode() != text:
         raise _malformed(Code.BUNDLE_SHAPE, where, "canonical base64", text)
     return decoded
 

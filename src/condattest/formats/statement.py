@@ -63,7 +63,7 @@ def parse(payload_type: str, payload: bytes) -> Statement:
     raw_subjects = document.get("subject")
     if not isinstance(raw_subjects, list) or not raw_subjects:
         raise _malformed(Code.STMT_SUBJECT, "subject", "a list of subjects", raw_subjects)
-    subjects = tuple(_subject(raw, index) for index, raw in enumerate(raw_subjects))
+    subjects = tuple([_subject(raw, index) for index, raw in enumerate(raw_subjects)])
     predicate_type = document.get("predicateType")
     if not isinstance(predicate_type, str) or not predicate_type:
         raise _malformed(Code.STMT_PREDICATE, "predicateType", "a URI", predicate_type)
@@ -74,15 +74,14 @@ def parse(payload_type: str, payload: bytes) -> Statement:
 
 
 def _subject(raw: object, index: int) -> Subject:
-    where = f"subject[{index}]"
     if not isinstance(raw, dict):
-        raise _malformed(Code.STMT_SUBJECT, where, "an object", raw)
+        raise _malformed(Code.STMT_SUBJECT, f"subject[{index}]", "an object", raw)
     name = raw.get("name")
     if name is not None and not isinstance(name, str):
-        raise _malformed(Code.STMT_SUBJECT, f"{where}.name", "a string", name)
+        raise _malformed(Code.STMT_SUBJECT, f"subject[{index}].name", "a string", name)
     digest = raw.get("digest")
-    if not isinstance(digest, dict) or not digest or not all(isinstance(value, str) for value in digest.values()):
-        raise _malformed(Code.STMT_SUBJECT, f"{where}.digest", "an object of digests", digest)
+    if not isinstance(digest, dict) or not digest or not all([isinstance(value, str) for value in digest.values()]):
+        raise _malformed(Code.STMT_SUBJECT, f"subject[{index}].digest", "an object of digests", digest)
     return Subject(name, digest)
 
 

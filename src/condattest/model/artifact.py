@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Final, Literal, Self
 
-_SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII).fullmatch
 # CEP 26: a name starts with a letter, digit or underscore; epochs (`1!2.0`) and local versions (`1.0+abc`) are legal.
 _STEM = re.compile(
     r"(?P<name>[A-Za-z0-9_][A-Za-z0-9_.-]*)-(?P<version>[A-Za-z0-9_.!+]+)-(?P<build>[A-Za-z0-9_.+]+)", re.ASCII
@@ -32,9 +32,11 @@ class Sha256(str):
 
     def __new__(cls, text: str) -> Self:
         """Check and keep the text."""
-        if not _SHA256.fullmatch(text):
+        if type(text) is cls:
+            return text  # It was checked when it was made.
+        if not _SHA256(text):
             raise ValueError(f"expected 64 lowercase hex digits, found {text!r:.80}")
-        return super().__new__(cls, text)
+        return str.__new__(cls, text)
 
     @classmethod
     def of_bytes(cls, digest: bytes) -> Self:

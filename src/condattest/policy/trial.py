@@ -136,7 +136,7 @@ def try_bundle(
         since = at if not_before is None else max(at, not_before)
         if since > now - rule.min_age:
             return replace(trial, finding=_too_young(trial, rule, since))
-    return replace(trial, good=True)
+    return Trial(evidence, bound, True, None, trial.signer, trial.tried)
 
 
 def _distance(each: tuple[AllowedSigner, tuple[Mismatch, ...]]) -> tuple[bool, int]:

@@ -6,6 +6,7 @@ plays no part, and that nothing unsigned is reported. Identity is read here and 
 """
 
 import hashlib
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
@@ -66,24 +67,18 @@ def authenticate(bundle: bytes, trust: TrustRoot) -> Evidence:
 def authenticate_parsed(bundle: Bundle, trust: TrustRoot) -> Evidence:
     """Verify a bundle that `formats.bundle.parse` has accepted; otherwise as `authenticate`."""
     # (1) The certificate loads, with a key of a kind that Fulcio's DSSE signatures have.
-    certificate = _certificate(bundle)
+    parsed = _parsed(bundle.raw)
+    certificate = _certificate(bundle, parsed)
     # (2) Which log: one that the trust root names, by its id.
     log = trust.authorities.logs.get(bundle.log_entry.key_id)
     if log is None:
         raise _refused(Code.CRYPTO, "tlogEntries[0].logId", "a log of the trust root", bundle.log_entry.key_id.hex())
-    # (3) Tokens that verify by themselves; the rest is left out, so that it can neither help nor harm.
-    tokens, notes = times.verify_tokens(bundle.tokens, bundle.signature, certificate, trust.authorities.time_stamp)
+    # (3) to (8) Tokens, and then chain, SCT, log entry, signature, and the entry's consistency with the bundle.
     log_time = _log_time(bundle)
-    if not tokens and log_time is None:
-        reasons = "; ".join(note.facts["reason"] for note in notes)
-        expected = "a verified time-stamp token or a signed entry timestamp"
-        raise _refused(Code.TIME_NONE, "bundle", expected, reasons or "neither")
-    # (4) to (8) Chain, SCT, log entry, signature, and the entry's consistency with the bundle: sigstore.
-    try:
-        parsed = SigstoreBundle.from_json(bundle.with_tokens(tokens))
-        payload_type, payload = trust.verifier.verify_dsse(parsed, _IdentityIsJudgedLater())
-    except _REFUSALS as error:
-        raise NotAuthenticated(Finding.of(Code.CRYPTO, "bundle", reason=str(error) or type(error).__name__)) from None
+    signed, tokens, notes = _at_once(bundle, parsed, certificate, trust) or _one_by_one(
+        bundle, parsed, certificate, trust, has_time=log_time is not None
+    )
+    payload_type, payload = signed
     # (9) The time of the log counts now: sigstore verified the signed entry timestamp that covers it.
     verified = list(tokens.values())
     if log_time is not None:
@@ -105,9 +100,58 @@ def authenticate_parsed(bundle: Bundle, trust: TrustRoot) -> Evidence:
     )
 
 
-def _certificate(bundle: Bundle) -> x509.Certificate:
+_Signed = tuple[tuple[str, bytes], Mapping[bytes, VerifiedTime], list[Finding]]
+
+
+def _at_once(
+    bundle: Bundle, parsed: SigstoreBundle | None, certificate: x509.Certificate, trust: TrustRoot
+) -> _Signed | None:
+    """What sigstore verifies with every token, where it can be seen to verify each; None where steps are needed."""
+    if parsed is None or not bundle.tokens:
+        return None
+    watched = trust.verifier.watched()
     try:
-        certificate = x509.load_der_x509_certificate(bundle.certificate)
+        signed = watched.verify_dsse(parsed, _IdentityIsJudgedLater())
+    except _REFUSALS:
+        return None  # A bad token may be to blame, which is to be left out.
+    tokens = times.watched_tokens(
+        watched.seen(), bundle.tokens, bundle.signature, certificate, trust.authorities.time_stamp
+    )
+    return None if tokens is None else (signed, tokens, [])
+
+
+def _one_by_one(
+    bundle: Bundle, parsed: SigstoreBundle | None, certificate: x509.Certificate, trust: TrustRoot, *, has_time: bool
+) -> _Signed:
+    # (3) Tokens that verify by themselves; the rest is left out, so that it can neither help nor harm.
+    tokens, notes = times.verify_tokens(bundle.tokens, bundle.signature, certificate, trust.authorities.time_stamp)
+    if not tokens and not has_time:
+        reasons = "; ".join(note.facts["reason"] for note in notes)
+        expected = "a verified time-stamp token or a signed entry timestamp"
+        raise _refused(Code.TIME_NONE, "bundle", expected, reasons or "neither")
+    # (4) to (8) The rest: sigstore.
+    try:
+        if parsed is None or notes:
+            parsed = SigstoreBundle.from_json(bundle.with_tokens(tokens))
+        signed = trust.verifier.verify_dsse(parsed, _IdentityIsJudgedLater())
+    except _REFUSALS as error:
+        raise NotAuthenticated(Finding.of(Code.CRYPTO, "bundle", reason=str(error) or type(error).__name__)) from None
+    return signed, tokens, notes
+
+
+def _parsed(data: bytes) -> SigstoreBundle | None:
+    """The bundle as sigstore reads it; None where it refuses, and why is told when it is asked again."""
+    try:
+        return SigstoreBundle.from_json(data)
+    except _REFUSALS:
+        return None
+
+
+def _certificate(bundle: Bundle, parsed: SigstoreBundle | None) -> x509.Certificate:
+    try:
+        # Of the one that sigstore verifies, where there is one: what is read of it is read once.
+        loaded = None if parsed is None else parsed.signing_certificate
+        certificate = loaded or x509.load_der_x509_certificate(bundle.certificate)
         key = certificate.public_key()
     except (ValueError, UnsupportedAlgorithm) as error:
         raise _refused(Code.CRYPTO, "certificate", "an X.509 certificate", str(error)) from None

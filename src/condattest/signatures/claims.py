@@ -7,6 +7,7 @@ a certificate without the issuer claim. The certificate's chain is verified else
 Claims: 1.3.6.1.4.1.57264.1.N, https://github.com/sigstore/fulcio/blob/main/docs/oid-info.md
 """
 
+import functools
 from typing import Final
 
 from cryptography import x509
@@ -40,6 +41,8 @@ _FIELDS: Final = {
 # The deprecated raw-text claims and their successors. `.4`, a workflow's display name, has none.
 _SUCCESSORS: Final = {1: 8, 2: 20, 3: 13, 6: 14}
 _DEPRECATED_REPOSITORY: Final = 5
+_OIDS: Final = {number: f"{_ARC}{number}" for number in range(1, 25)}
+_NUMBERS: Final = {oid: number for number, oid in _OIDS.items()}
 _MAX_CLAIM: Final = 4096
 """Bytes of one claim; the longest real ones are URLs of some 200 characters."""
 
@@ -58,7 +61,9 @@ def read(certificate: x509.Certificate) -> Signer:
     san, kind = _subject_alternative_name(extensions)
     # (2) Every claim, each decoded exactly.
     raw = _claim_bytes(extensions)
-    texts = {number: _utf8_string(number, raw[number]) for number in raw if number == _ISSUER or number in _FIELDS}
+    texts = {
+        number: _decode(_OIDS[number], data) for number, data in raw.items() if number == _ISSUER or number in _FIELDS
+    }
     # (3) The issuer, without which a name means nothing.
     issuer = texts.pop(_ISSUER, None)
     if issuer is None:
@@ -97,18 +102,14 @@ def _subject_alternative_name(extensions: x509.Extensions) -> tuple[str, SanKind
 def _claim_bytes(extensions: x509.Extensions) -> dict[int, bytes]:
     found = {}
     for extension in extensions:
-        oid = extension.oid.dotted_string
-        if oid.startswith(_ARC) and isinstance(extension.value, x509.UnrecognizedExtension):
-            last = oid.removeprefix(_ARC)
-            if last.isdecimal():
-                found[int(last)] = extension.value.value
+        number = _NUMBERS.get(extension.oid.dotted_string)
+        if number is not None and isinstance(extension.value, x509.UnrecognizedExtension):
+            found[number] = extension.value.value
     return found
 
 
-def _utf8_string(number: int, data: bytes) -> str:
-    return _decode(f"{_ARC}{number}", data)
-
-
+# Many bundles are by few signers: what is in one certificate is in the next. Errors are not remembered.
+@functools.lru_cache(maxsize=1024)
 def _decode(where: str, data: bytes) -> str:
     if len(data) > _MAX_CLAIM:
         raise _refused(where, f"at most {_MAX_CLAIM} bytes", f"{len(data)} bytes")

@@ -17,7 +17,6 @@ from typing import Any, Final, Self
 
 from sigstore.errors import Error as SigstoreError
 from sigstore.models import ClientTrustConfig, TrustedRoot
-from sigstore.verify import Verifier
 from sigstore_models.trustroot.v1 import TrustedRoot as TrustedRootMessage
 
 from condattest.errors import Malformed, Misuse
@@ -26,6 +25,7 @@ from condattest.model.artifact import Sha256
 from condattest.model.finding import Code, Finding
 from condattest.signatures import authorities, refresh
 from condattest.signatures.authorities import Authorities
+from condattest.signatures.times import WatchedVerifier
 
 MAX_ROOT: Final = 4 * 1024 * 1024
 """Bytes of a trusted root or trust config; real ones take some 10 KiB."""
@@ -86,7 +86,7 @@ class TrustRoot:
             self._root = _RememberingRoot(
                 TrustedRootMessage.from_json(json.dumps(authorities.without_clock(self._document)))
             )
-            self.verifier = Verifier(trusted_root=self._root)
+            self.verifier = WatchedVerifier(trusted_root=self._root)
         except (SigstoreError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise Misuse(
                 f"{name}: not a Sigstore trusted root: {error}",

@@ -28,7 +28,10 @@ from condattest.formats import evidence as codec
 from condattest.model.artifact import Sha256
 from condattest.model.evidence import Evidence
 
-_BATCH: Final = 500
+_BATCH: Final = 4000
+"""Rows that are written at a time, sorted by their random keys, so that a page is written once for several of them."""
+_PAGE: Final = 16384
+"""Bytes of a page of a new file: SQLite's own 4096 take two for every evidence."""
 _TABLE: Final = """
 CREATE TABLE IF NOT EXISTS evidence (
     bundle BLOB NOT NULL, root BLOB NOT NULL, version TEXT NOT NULL, evidence BLOB NOT NULL,
@@ -89,12 +92,26 @@ class EvidenceStore:
             return None
         return found
 
-    def put(self, value: Evidence) -> None:
-        """Keep what a bundle proved."""
+    def several(self, bundles: Sequence[Sha256], root: Sha256) -> dict[Sha256, Evidence]:
+        """What is known of bundles under a trust root, as `get` tells it of one."""
+        if self._database is None or not bundles:
+            return {}
+        keys = [bytes.fromhex(each) for each in bundles]
+        query = f"SELECT bundle, evidence FROM evidence WHERE root = ? AND version = ? AND bundle IN ({_marks(keys)})"  # noqa: S608
+        try:
+            with self._lock:
+                rows = self._database.execute(query, (bytes.fromhex(root), self._version, *keys)).fetchall()
+            found = [_proof(kept, bundle, root) for bundle, kept in rows]
+        except (sqlite3.Error, TypeError, AttributeError):
+            return {}
+        return {each.bundle_sha256: each for each in found if each is not None}
+
+    def put(self, value: Evidence, data: bytes | None = None) -> None:
+        """Keep what a bundle proved; `data` is what `formats.evidence` makes of it, if that is there already."""
         if self._database is None:
             return
         root = bytes.fromhex(value.trust_root_sha256)
-        row = (bytes.fromhex(value.bundle_sha256), root, self._version, codec.dump(value))
+        row = (bytes.fromhex(value.bundle_sha256), root, self._version, data or codec.dump(value))
         with self._lock:
             self._unsaved.append(row)
             full = len(self._unsaved) >= _BATCH
@@ -114,7 +131,7 @@ class EvidenceStore:
         if self._database is None or not sidecars:
             return {}
         keys = [bytes.fromhex(each) for each in sidecars]
-        query = _KNOWN.format(", ".join("?" * len(keys)))
+        query = _KNOWN.format(_marks(keys))
         try:
             with self._lock:
                 rows = self._database.execute(query, (bytes.fromhex(root), self._version, *keys)).fetchall()
@@ -133,8 +150,8 @@ class EvidenceStore:
     def save(self) -> None:
         """Write down what was put since."""
         with self._lock:
-            rows, self._unsaved = self._unsaved, []
-            sidecars, self._sidecars = self._sidecars, []
+            rows, self._unsaved = sorted(self._unsaved), []
+            sidecars, self._sidecars = sorted(self._sidecars), []
             if self._database is not None and (rows or sidecars):
                 with contextlib.suppress(sqlite3.Error), self._database:
                     self._database.executemany("INSERT OR REPLACE INTO evidence VALUES (?, ?, ?, ?)", rows)
@@ -155,6 +172,10 @@ class EvidenceStore:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _marks(keys: Sequence[bytes]) -> str:
+    return ", ".join("?" * len(keys))
 
 
 def _proof(kept: bytes | None, bundle: bytes, root: Sha256) -> Evidence | None:
@@ -194,6 +215,7 @@ def _opened(path: Path) -> sqlite3.Connection | None:
 def _connected(path: Path) -> sqlite3.Connection:
     database = sqlite3.connect(path, timeout=10, check_same_thread=False)
     try:
+        database.execute(f"PRAGMA page_size = {_PAGE}")
         database.execute(_TABLE)
         database.execute(_SIDECARS)
         database.commit()

@@ -29,8 +29,9 @@ class AttestedLate:
 
     def observe(self, row: Row) -> None:
         """Count a row that is late."""
-        self._timed += bool(row.signed) and row.indexed is not None
-        self._count += bool(self.findings(row))
+        if row.signed and row.indexed is not None:
+            self._timed += 1
+            self._count += bool(self.findings(row))
 
     def found(self) -> int:
         """How many there are."""

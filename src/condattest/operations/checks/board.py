@@ -25,6 +25,8 @@ from condattest.operations.checks.undecided import Undecided
 
 _OF_RECORDS: Final = ("unattested", "rejected", "downgrade", "sidecars", "indexed-time")
 """The checks that find something in records alone."""
+_OF_FAULTS: Final = ("sidecars", "orphans", "unattested", "rejected", "undecided", "patches", "revoked")
+"""The checks that count what has a finding or is not accepted: to them, a package in order is nothing."""
 
 
 class Board:
@@ -51,10 +53,13 @@ class Board:
         # A million records are shown in seconds where only those look that can find something.
         names = _OF_RECORDS if scope.mode == "index-only" else by_name.keys()
         self._observing = [check.observe for check in self._checks if check.name in names]
+        self._of_good = [
+            check.observe for check in self._checks if check.name in names and check.name not in _OF_FAULTS
+        ]
 
     def observe(self, row: Row) -> None:
-        """Show a row to each."""
-        for observe in self._observing:
+        """Show a row to each that can find something in it."""
+        for observe in self._of_good if row.status == "accepted" and not row.found else self._observing:
             observe(row)
 
     def news(self, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:

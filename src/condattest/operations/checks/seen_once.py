@@ -27,6 +27,7 @@ class SeenOnce:
 
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
+        self._keeps = self.ran().ran
         self._places: dict[tuple[str, str], str] = {}
         self._once: dict[str, list[tuple[str, str]]] | None = None
 
@@ -42,7 +43,7 @@ class SeenOnce:
 
     def observe(self, row: Row) -> None:
         """Keep who signed a row."""
-        if row.signed and self.ran().ran:
+        if row.signed and self._keeps:
             self.seen(row.place, [(each.identity, each.issuer) for each in row.signed])
 
     def seen(self, place: str, signers: Iterable[tuple[str, str]]) -> None:
