@@ -27,9 +27,10 @@ State = Literal["ok", "warning", "failed"]
 _RELEASED: Final = datetime(2026, 11, 1, tzinfo=UTC)
 """No clock that is right shows an earlier time than this version's."""
 _LIBRARIES: Final = ("sigstore", "cryptography", "in-toto-attestation", "rfc3161-client", "conda-package-streaming")
-_EXTRAS: Final = {"proxy": ("starlette", "uvicorn"), "s3": ("obstore",)}
-CONDA_SETTINGS: Final = ("no_plugins", "plugins.condattest_mode", "plugins.condattest_policy")
-"""What conda has to be asked for; it knows the latter two if it loads the plugin."""
+_EXTRAS: Final = {"proxy": ("condattest proxy", "starlette", "uvicorn"), "s3": ("channels in buckets", "obstore")}
+"""What each extra is for, and the modules that it brings."""
+CONDA_SETTINGS: Final = ("plugins.condattest_mode", "plugins.condattest_policy")
+"""What conda has to be asked for; it knows them if it loads the plugin."""
 _GATE: Final = {
     Mode.OFF: "the gate is off",
     Mode.REPORT: "the gate warns of what the policy does not accept, and lets it be installed",
@@ -89,12 +90,13 @@ def _libraries() -> Check:
 
 
 def _extras() -> Check:
-    missing = [name for name, modules in _EXTRAS.items() if not all(find_spec(module) for module in modules)]
+    missing = [name for name, (_, *modules) in _EXTRAS.items() if not all(find_spec(module) for module in modules)]
     if not missing:
         return Check("extras", "ok", ", ".join(_EXTRAS))
     here = [name for name in _EXTRAS if name not in missing]
     found = f"not installed: {', '.join(missing)}" + (f"; installed: {', '.join(here)}" if here else "")
-    advice = f"condattest proxy takes the one, buckets take the other: pip install 'condattest[{','.join(missing)}]'"
+    uses = " and ".join(_EXTRAS[name][0] for name in missing)
+    advice = f"for {uses}: pip install 'condattest[{','.join(missing)}]'"
     return Check("extras", "ok", found, advice)
 
 
@@ -159,7 +161,7 @@ def _elsewhere(environ: Mapping[str, str]) -> Check:
     place = environ.get("CONDA_EXE") or which("conda", path=environ.get("PATH", ""))
     if not place:
         return Check("conda", "ok", "not in this Python environment; nothing here needs it")
-    advice = "for conda attest and a gate in front of what conda installs: conda run -n base pip install condattest"
+    advice = "for conda attest and a gate in front of what conda installs, install condattest into its environment, too"
     return Check("conda", "ok", f"not in this Python environment, but at {place}", advice)
 
 
@@ -168,11 +170,9 @@ def _conda(ask: Callable[[], Mapping[str, Any]], policy: Callable[[], Loaded | N
         told = ask()
     except CondattestError as error:
         return Check("conda", "warning", str(error), error.hint or "conda config --show plugins says more")
-    if told.get("no_plugins"):
-        return Check("conda", "warning", "no_plugins is set: no gate", "conda config --set no_plugins false")
     ours = told.get("plugins")
     if not isinstance(ours, Mapping) or "condattest_mode" not in ours:
-        advice = "install condattest again, into conda's own environment: conda run -n base pip install condattest"
+        advice = "conda config --show no_plugins has to say False; otherwise install condattest again"
         return Check("conda", "warning", "in this Python environment, and does not load the plugin", advice)
     named = str(ours.get("condattest_policy") or "")
     if named and not Path(named).expanduser().is_file():
