@@ -137,5 +137,13 @@ def test_color_never_outranks_force_color(run, tmp_path):
     assert "\x1b[" not in ran.out
 
 
+def test_no_verb_at_all_shows_the_help_and_is_exit_2(run):
+    for arguments in ([], ["policy"]):
+        ran = run(*arguments)
+        assert (ran.code, ran.out) == (2, "")
+        assert ran.err.startswith("Usage: condattest")
+        assert run(*arguments, "--json").json["exitCode"] == 2
+
+
 def test_version_is_told(run):
     assert "condattest" in run("--version").out

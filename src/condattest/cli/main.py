@@ -153,6 +153,9 @@ def _unheard() -> int:
 
 
 def _usage(error: click.ClickException, argv: Sequence[str]) -> int:
+    if isinstance(error, click.exceptions.NoArgsIsHelpError) and "--json" not in argv:
+        click.echo(error.format_message(), err=True)
+        return 2
     context = getattr(error, "ctx", None)
     hint = f"{context.command_path} --help" if context is not None else "condattest --help"
     return _end(argv, 2, "Misuse", error.format_message(), hint)
