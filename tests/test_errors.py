@@ -70,7 +70,7 @@ def test_a_wrong_policy_tells_every_problem_at_once():
     error = PolicyInvalid("policy.toml", ["line 1: a", "line 2: b"])
     assert isinstance(error, Misuse)
     assert error.problems == ("line 1: a", "line 2: b")
-    assert str(error) == "policy.toml: 2 problem(s)\n  line 1: a\n  line 2: b"
+    assert str(error) == "policy.toml: 2 problems\n  line 1: a\n  line 2: b"
 
 
 @pytest.mark.parametrize("kind", [Unavailable, NotFound, TooLarge, Offline, ServiceFailed])

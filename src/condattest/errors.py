@@ -75,7 +75,8 @@ class PolicyInvalid(Misuse):
     problems: tuple[str, ...]
 
     def __init__(self, where: str, problems: Sequence[str]) -> None:
-        super().__init__(f"{where}: {len(problems)} problem(s)\n" + "\n".join(f"  {problem}" for problem in problems))
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        super().__init__(f"{where}: {count}\n" + "\n".join(f"  {problem}" for problem in problems))
         self.problems = tuple(problems)
 
 

@@ -156,6 +156,8 @@ def test_what_a_lock_file_lists_is_audited(audit, sound, tmp_path):
         ["PLACE", "--channel", CHANNEL, "--late-after", "soon"],
         ["PLACE", "--channel", CHANNEL, "--subdir", "linux-32"],
         ["PLACE", "--channel", CHANNEL, "--baseline", "none.json"],
+        ["PLACE", "--channel", CHANNEL, "--report", "json=no-such-folder/audit.json"],
+        ["merge"],
         ["merge", "none.json"],
         ["/no/such/folder", "--channel", CHANNEL],
     ],

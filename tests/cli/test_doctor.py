@@ -5,7 +5,7 @@ def test_every_check_is_told(run, tmp_path):
     ran = run("doctor", "--offline", "--json")
     assert ran.code == 0
     names = [check["name"] for check in ran.json["checks"]]
-    assert names == ["libraries", "clock", "trust root", "cache", "policy", "identity", "conda"]
+    assert names == ["libraries", "extras", "clock", "trust root", "cache", "policy", "identity", "conda"]
     assert not (tmp_path / "home").exists()
 
 

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -89,17 +90,37 @@ def test_a_folder_that_cannot_be_made_is_undecided_and_not_internal(run):
 
 
 def test_a_closed_pipe_is_not_success(tmp_path):
-    """`condattest ... | head` must not say that all is well when nothing was read."""
+    """`condattest ... | head` must not say that all is well when nothing was read, nor that something was rejected."""
     reading, writing = os.pipe()
     os.close(reading)
-    environment = {**os.environ, "HOME": str(tmp_path)}
-    done = subprocess.run(
-        [sys.executable, "-m", "condattest", "trust", "show", "--offline"],
-        stdout=writing, stderr=subprocess.PIPE, env=environment, timeout=60,
-    )  # fmt: skip
+    for arguments in (["trust", "show", "--offline"], ["trust", "show", "--offline", "--json"], ["--help"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "condattest", *arguments],
+            stdout=writing, stderr=subprocess.PIPE, env={**os.environ, "HOME": str(tmp_path)}, timeout=60,
+        )  # fmt: skip
+        assert (done.returncode, done.stderr.count(b"Traceback")) == (3, 0), done.stderr
     os.close(writing)
-    assert done.returncode != 0
-    assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["--json"], []])
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full")
+def test_a_full_disk_under_stdout_is_undecided(tmp_path, arguments):
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "condattest", "trust", "show", "--offline", *arguments],
+            stdout=full, stderr=subprocess.PIPE, env={**os.environ, "HOME": str(tmp_path)}, timeout=60,
+        )  # fmt: skip
+    assert done.returncode == 3
+    assert b"\ncondattest: No space left on device\n" in done.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a POSIX shell")
+def test_a_stdout_that_is_closed_costs_the_text_alone(tmp_path):
+    done = subprocess.run(
+        ["sh", "-c", '"$0" -m condattest trust show --offline >&- 2>&-', sys.executable],
+        env={**os.environ, "HOME": str(tmp_path)}, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0
 
 
 @pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("FORCE_COLOR", "1")])
@@ -114,6 +135,14 @@ def test_color_never_outranks_force_color(run, tmp_path):
         "verify", a_package(tmp_path), "--repository", "a/b", "--offline", "--color", "never", env={"FORCE_COLOR": "1"}
     )
     assert "\x1b[" not in ran.out
+
+
+def test_no_verb_at_all_shows_the_help_and_is_exit_2(run):
+    for arguments in ([], ["policy"]):
+        ran = run(*arguments)
+        assert (ran.code, ran.out) == (2, "")
+        assert ran.err.startswith("Usage: condattest")
+        assert run(*arguments, "--json").json["exitCode"] == 2
 
 
 def test_version_is_told(run):

@@ -371,7 +371,7 @@ class TestBlame:
 
     def test_what_was_never_patched(self, reader):
         ran = reader(("blame", "words-1.0-0.conda"))
-        assert (ran.code, ran.out) == (0, "words-1.0-0.conda: no generation ever changed its record\n")
+        assert (ran.code, ran.out) == (0, "words-1.0-0.conda: no generation ever changed a record of this name\n")
         document = reader(("blame", "words-1.0-0.conda"), "--json").json
         assert (document["patched"], document["keys"], document["subdir"]) == (False, [], "noarch")
         assert document.keys() == reader(("blame", NAME), "--json").json.keys()

@@ -1,6 +1,7 @@
 """`condattest policy`: written, learned, checked, explained; and used by verify."""
 
 import json
+import re
 import shutil
 
 import pytest
@@ -135,6 +136,13 @@ def test_check_of_a_good_policy_lists_its_rules(run, learned):
     ran = run("policy", "check", learned)
     assert ran.code == 0
     assert "rule 1" in ran.out
+
+
+def test_check_lists_who_may_patch(run, learned):
+    signer = re.search(r"\[signer\.(.+)\]", learned.read_text())[1]
+    rule = f'[[patch]]\nchannel = "https://conda.example/x"\nsigners = ["{signer}"]\nmax-age = "7d"\n'
+    learned.write_text(learned.read_text() + rule)
+    assert f"channel https://conda.example/x role author: 1 of {signer}\n" in run("policy", "check", learned).out
 
 
 @pytest.mark.parametrize("name", ["missing.toml", "."])

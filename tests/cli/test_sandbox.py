@@ -33,6 +33,8 @@ def served(tmp_path):
 
 def test_a_whole_rehearsal_over_the_command_line(run, served, tmp_path):
     token = run("sandbox", "token", "--dir", served, "--repository", REPOSITORY)
+    shown = run("sandbox", "token", "--dir", served, "--repository", REPOSITORY, "--json")
+    assert shown.json["token"].count(".") == token.out.count(".") == 2
     assert token.code == 0
     package = a_package(tmp_path)
     trust = ("--trust-config", served / "trust_config.json")

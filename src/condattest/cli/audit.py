@@ -72,7 +72,7 @@ def command(settings: Settings, /, places: tuple[str, ...], **options: Any) -> i
         baseline = None if baseline_path is None else audit_merge.opened(baseline_path)
         if places[:1] == (_MERGE,) and len(places) > 1:
             audit = audit_merge.merge([audit_merge.opened(Path(each)) for each in places[1:]])
-        elif len(places) + bool(lists.listings) != 1:
+        elif len(places) + bool(lists.listings) != 1 or (places == (_MERGE,) and not Path(_MERGE).is_dir()):
             hint = "condattest audit CHANNEL, audit --lock FILE, audit --prefix DIR, or audit merge PART.json..."
             raise Misuse("expected one channel, or what a lock file or an environment lists", hint=hint)
         elif lists.listings:

@@ -64,7 +64,7 @@ def reports_of(texts: Sequence[str], *, json: bool) -> list[tuple[str, Path | No
     """Read --report: formats, each with its path, or None for stdout.
 
     Raises:
-        Misuse: There is no such format, or more than one goes to stdout.
+        Misuse: There is no such format, no folder for one, or more than one goes to stdout.
     """
     from condattest.reports import audits
 
@@ -76,6 +76,8 @@ def reports_of(texts: Sequence[str], *, json: bool) -> list[tuple[str, Path | No
             raise Misuse(
                 f"--report {text}: expected FORMAT or FORMAT=PATH", hint=f"the formats are {', '.join(formats)}"
             )
+        if equals and not Path(path).parent.is_dir():
+            raise Misuse(f"--report {text}: there is no folder {Path(path).parent}", hint="make it first")
         found.append((name, Path(path) if equals else None))
     if json and ("json", None) not in found:
         found.append(("json", None))

@@ -85,7 +85,8 @@ class Verbs(Group):
         "condattest demo",
         "condattest verify PKG.conda --repository OWNER/NAME --channel https://prefix.dev/CHANNEL",
     ],
-    epilog="Exit codes: 0 accepted, 1 rejected, 2 usage or policy, 3 undecided, 4 no signing identity, 70 internal.",
+    epilog="Exit codes: 0 accepted, 1 rejected, 2 usage or policy, 3 undecided, 4 no signing identity, 70 internal, "
+    "130 interrupted.",
 )
 @click.version_option(__version__, prog_name="condattest")
 def cli() -> None:
@@ -97,8 +98,19 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     # Importing sigstore makes half a million objects that stay; collecting garbage at the usual pace while they come
     # takes a fifth of a short command's time and finds nothing.
     gc.set_threshold(200_000, 20, 20)
+    _open_streams()
     argv = list(sys.argv[1:] if arguments is None else arguments)
     sys.exit(run(argv))
+
+
+def _open_streams() -> None:
+    """Give streams that the caller closed a place to go, so that no file of ours is opened under their numbers."""
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(number)
+    sys.stdin = sys.stdin or open(os.devnull, encoding="utf-8")  # noqa: SIM115
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
 
 
 def run(argv: Sequence[str]) -> int:
@@ -117,20 +129,33 @@ def run(argv: Sequence[str]) -> int:
         return _end(argv, 130, "Interrupted", "interrupted", "")
     except CondattestError as error:
         return _failed(error, argv)
-    except BrokenPipeError:
-        # Whoever read stdout has gone: say nothing more, and do not say that all is well.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 70
+    except (BrokenPipeError, SystemExit):
+        # Whoever read stdout has gone: click and rich then exit with 1, which means "rejected" here. Nothing more is
+        # said, and not that all is well.
+        return _unheard()
     except OSError as error:
         # A disk that is full, a folder that cannot be written, a port that is taken: the machine's fault, not ours.
-        what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        what = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
         return _end(argv, 3, "LocalFailure", what, "name another folder or port, or make room")
     except Exception as error:  # The last resort: an internal error is an exit code, and JSON where JSON was asked for.
         return _internal(error, argv, settings)
     return outcome if isinstance(outcome, int) else 0
 
 
+def _unheard() -> int:
+    """Let what stdout still holds go nowhere, and give the code for a result that could not be told."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(null, sys.stdout.fileno())
+    finally:
+        os.close(null)
+    return 3
+
+
 def _usage(error: click.ClickException, argv: Sequence[str]) -> int:
+    if isinstance(error, click.exceptions.NoArgsIsHelpError) and "--json" not in argv:
+        click.echo(error.format_message(), err=True)
+        return 2
     context = getattr(error, "ctx", None)
     hint = f"{context.command_path} --help" if context is not None else "condattest --help"
     return _end(argv, 2, "Misuse", error.format_message(), hint)
@@ -169,7 +194,10 @@ def _end(argv: Sequence[str], code: int, kind: str, message: str, hint: str) -> 
         from condattest.reports import documents
 
         problem = {"kind": kind, "message": text, "hint": hint or None}
-        click.echo(json.dumps(documents.document(_verb(argv), code, error=problem), indent=2))
+        try:
+            click.echo(json.dumps(documents.document(_verb(argv), code, error=problem), indent=2))
+        except OSError:
+            _unheard()  # A disk that is full, or a reader that has gone; stderr and the exit code say it all the same.
     click.echo(f"condattest: {text}", err=True)
     if hint and "-q" not in argv and "--quiet" not in argv:
         click.echo(

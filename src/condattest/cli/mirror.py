@@ -16,14 +16,20 @@ from condattest.model.channel import canonical
     "mirror",
     cls=Command,
     examples=[
-        "condattest mirror https://prefix.dev/CHANNEL /srv/mirror --package numbers --policy policy.toml",
+        "condattest mirror https://prefix.dev/CHANNEL /srv/mirror --subdir noarch --policy policy.toml",
         "condattest mirror /srv/staging s3://bucket/channel --channel https://conda.example/channel --any-signer",
     ],
 )
 @click.argument("source", metavar="SRC")
 @click.argument("destination", metavar="DST")
 @click.option("--package", "packages", multiple=True, metavar="NAME", help="A package or file name; may be repeated.")
-@click.option("--subdir", "subdirs", multiple=True, metavar="NAME", help="A subdir; may be repeated.")
+@click.option(
+    "--subdir",
+    "subdirs",
+    multiple=True,
+    metavar="NAME",
+    help="A subdir; may be repeated. By default all of them, which a URL's channeldata.json has to list.",
+)
 @click.option("--channel", metavar="URL", help="The source's canonical URL, where SRC is not it.")
 @requirement_options
 @click.option("--any-signer", is_flag=True, help="Take any authentic signer, and packages without attestations too.")

@@ -141,7 +141,7 @@ def blame(settings: Settings, /, package: str, history: bool, at: str | None, **
     session.render(
         documents.document("patch-blame", code, patched=found is not None, **content),
         lambda console: (
-            console.print(f"{file}: no generation ever changed its record", markup=False)
+            console.print(f"{file}: no generation ever changed a record of this name", markup=False)
             if found is None
             else patches.show_blame(console, found, history=history)
         ),

@@ -103,7 +103,7 @@ def check(settings: Settings, /, file: Path) -> int:
         for rule in policy.rules:
             console.print(policies.rule_line(rule))
         for patch in policy.patches:
-            console.print(Text(f"  {plain(patch.name)}"))
+            console.print(policies.patch_line(patch))
 
     session.render(content, terminal)
     return 0

@@ -151,7 +151,7 @@ def terms_of(session: Session, who: dict[str, Any], channel: str | None, *, any_
     required = requirement(session, who)
     if not required.policy.signers and not any(rule.signers for rule in required.policy.rules):
         raise Misuse(
-            "nobody was required: who may sign what is published?",
+            "nobody was required: who must have signed?",
             hint="add --repository OWNER/NAME, --identity with --issuer, --policy FILE, or --any-signer",
         )
     return Terms(trust=session.trust, policy=required.policy, roots=required.loaded.roots, channel=url)

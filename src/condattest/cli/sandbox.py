@@ -102,9 +102,9 @@ def token(
     """Print an identity token that the sandbox accepts, for whom you name. The one secret that is meant to be shown."""
     from condattest.sandbox import mint
 
-    Session(settings)
+    session = Session(settings)
     raw = mint(folder, _identity(repository, workflow, ref, trigger, email), lifetime=timedelta(seconds=lifetime))
-    click.echo(raw)
+    session.render(documents.document("sandbox", 0, token=raw), lambda console: click.echo(raw))
     return 0
 
 

@@ -1,7 +1,8 @@
 """What works here, and what to do about the rest.
 
-Owns `Check` and `diagnose`. Each check says what it found; one that could not run says so and is no pass. Nothing is
-changed, and no token is asked for: identities are told by the environment alone.
+Owns `Check` and `diagnose`. Each check says what it found; one that could not run says so and is no pass. conda is
+asked for its own settings, which tells whether it loads the plugin, too. Nothing is changed, and no token is asked for:
+identities are told by the environment alone.
 """
 
 import os
@@ -11,9 +12,12 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final, Literal
+from shutil import which
+from typing import Any, Final, Literal
 
 from condattest.errors import CondattestError
+from condattest.operations import install_gate
+from condattest.operations.install_gate import Mode
 from condattest.operations.policy_file import Loaded
 from condattest.signatures import identity
 from condattest.signatures.refresh import default_cache
@@ -23,6 +27,15 @@ State = Literal["ok", "warning", "failed"]
 _RELEASED: Final = datetime(2026, 11, 1, tzinfo=UTC)
 """No clock that is right shows an earlier time than this version's."""
 _LIBRARIES: Final = ("sigstore", "cryptography", "in-toto-attestation", "rfc3161-client", "conda-package-streaming")
+_EXTRAS: Final = {"proxy": ("condattest proxy", "starlette", "uvicorn"), "s3": ("channels in buckets", "obstore")}
+"""What each extra is for, and the modules that it brings."""
+CONDA_SETTINGS: Final = ("plugins.condattest_mode", "plugins.condattest_policy")
+"""What conda has to be asked for; it knows them if it loads the plugin."""
+_GATE: Final = {
+    Mode.OFF: "the gate is off",
+    Mode.REPORT: "the gate warns of what the policy does not accept, and lets it be installed",
+    Mode.REQUIRE: "the gate refuses what the policy does not accept",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +55,26 @@ def diagnose(
     now: datetime,
     trust: Callable[[], TrustRoot],
     policy: Callable[[], Loaded | None],
+    conda: Callable[[], Mapping[str, Any]] | None,
 ) -> Iterator[Check]:
-    """Run every check, in the order in which their failures explain each other."""
+    """Run every check, in the order in which their failures explain each other.
+
+    Args:
+        environ: The environment variables.
+        interactive: Whether a person sits at a terminal.
+        now: The clock.
+        trust: Gives the trust root.
+        policy: Gives the policy that applies by default.
+        conda: Gives `CONDA_SETTINGS` as conda in this Python environment shows them; None where it is not in it.
+    """
     yield _libraries()
+    yield _extras()
     yield _clock(now)
     yield _trust(trust)
     yield _cache(default_cache())
     yield _policy(policy)
     yield _identity(environ, interactive)
-    yield _conda()
+    yield _elsewhere(environ) if conda is None else _conda(conda, policy)
 
 
 def _libraries() -> Check:
@@ -63,6 +87,17 @@ def _libraries() -> Check:
     if missing:
         return Check("libraries", "failed", f"missing: {', '.join(missing)}", "install condattest again")
     return Check("libraries", "ok", ", ".join(found))
+
+
+def _extras() -> Check:
+    missing = [name for name, (_, *modules) in _EXTRAS.items() if not all(find_spec(module) for module in modules)]
+    if not missing:
+        return Check("extras", "ok", ", ".join(_EXTRAS))
+    here = [name for name in _EXTRAS if name not in missing]
+    found = f"not installed: {', '.join(missing)}" + (f"; installed: {', '.join(here)}" if here else "")
+    uses = " and ".join(_EXTRAS[name][0] for name in missing)
+    advice = f"for {uses}: pip install 'condattest[{','.join(missing)}]'"
+    return Check("extras", "ok", found, advice)
 
 
 def _clock(now: datetime) -> Check:
@@ -122,10 +157,31 @@ def _identity(environ: Mapping[str, str], interactive: bool) -> Check:
     return Check("identity", "warning", f"{found}: verification works, signing does not", identity.how_to_sign(environ))
 
 
-def _conda() -> Check:
-    if find_spec("conda") is None:
+def _elsewhere(environ: Mapping[str, str]) -> Check:
+    place = environ.get("CONDA_EXE") or which("conda", path=environ.get("PATH", ""))
+    if not place:
         return Check("conda", "ok", "not in this Python environment; nothing here needs it")
-    found = (
-        "in this Python environment, with the plugin: conda attest, and a gate where plugins.condattest_mode says so"
-    )
-    return Check("conda", "ok", found)
+    advice = "for conda attest and a gate in front of what conda installs, install condattest into its environment, too"
+    return Check("conda", "ok", f"not in this Python environment, but at {place}", advice)
+
+
+def _conda(ask: Callable[[], Mapping[str, Any]], policy: Callable[[], Loaded | None]) -> Check:
+    try:
+        told = ask()
+    except CondattestError as error:
+        return Check("conda", "warning", str(error), error.hint or "conda config --show plugins says more")
+    ours = told.get("plugins")
+    if not isinstance(ours, Mapping) or "condattest_mode" not in ours:
+        advice = "conda config --show no_plugins has to say False; otherwise install condattest again"
+        return Check("conda", "warning", "in this Python environment, and does not load the plugin", advice)
+    named = str(ours.get("condattest_policy") or "")
+    if named and not Path(named).expanduser().is_file():
+        return Check("conda", "failed", f"condattest_policy: no such file: {named}", "name the policy's path")
+    setting = str(ours["condattest_mode"] or "")
+    setting = "off" if setting.lower() == "false" else setting  # YAML 1.1 takes a bare `off` for false.
+    try:
+        mode = install_gate.mode(setting, has_policy=bool(named) or policy() is not None)
+    except CondattestError as error:
+        return Check("conda", "failed", str(error), error.hint)
+    advice = "" if mode is Mode.REQUIRE else "conda config --set plugins.condattest_mode require"
+    return Check("conda", "ok", f"loads the plugin: conda attest; {_GATE[mode]}{f' ({named})' * bool(named)}", advice)

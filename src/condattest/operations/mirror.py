@@ -131,7 +131,9 @@ def mirror(
         raws = {entry.record.file: entry.raw for entry in entries}
         yield from copier.indexed(subdir, outcomes, raws)
     if not some:
-        raise Misuse(f"{origin.name}: its index lists none of that", hint="check --package and --subdir")
+        chosen = bool(selection.packages or selection.subdirs)
+        hint = "check --package and --subdir" if chosen else "an index is what lists packages: run your indexer there"
+        raise Misuse(f"{origin.name}: no index of it lists {'what is asked for' if chosen else 'a package'}", hint=hint)
 
 
 @dataclass(frozen=True, slots=True)

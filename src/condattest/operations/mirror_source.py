@@ -35,7 +35,10 @@ def subdirs(origin: Origin) -> Sequence[str]:
     try:
         data = origin.read("channeldata.json", _MAX_CHANNELDATA)
     except NotFound:
-        raise Misuse(f"{origin.name}: it does not say which subdirs it has", hint="add --subdir NAME") from None
+        raise Misuse(
+            f"{origin.name}: it does not say which subdirs it has",
+            hint="add --subdir noarch, and so on: it has no channeldata.json",
+        ) from None
     where = f"{origin.name}/channeldata.json"
     document = strict_json.parse(data, code=Code.NET_UNAVAILABLE, where=where, limit=_MAX_CHANNELDATA)
     named = document.get("subdirs") if isinstance(document, dict) else None

@@ -110,7 +110,7 @@ def _checks(console: Console, audit: Audit) -> None:
         for check in audit.checks
     ]
     if rows:
-        _show(console, ("check", "result", "what it looks for, or why it did not run"), rows)
+        _show(console, ("check", "result", "what it looks for, or how far, or why it did not run"), rows)
 
 
 def _signers(console: Console, figures: Figures) -> None:

@@ -281,7 +281,7 @@ def show_checked(console: Console, values: Sequence[Checked]) -> None:
         console.print(Text(f"{said.subdir}: generation {said.generation}, {_when(each.newest)}, {records}: {outcome}"))
         if each.proofs:
             count = _many(len(each.proofs), "record")
-            console.print(Text(f"  as built: archives proved {each.proved} of {count} that were ever patched or named"))
+            console.print(Text(f"  as built: archives proved {each.proved} of {count} ever patched or named"))
         for finding in each.findings:
             terminal.finding(console, finding)
 

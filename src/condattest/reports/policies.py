@@ -22,7 +22,7 @@ from condattest.policy.proposals import (
     SignerChanged,
     Unchanged,
 )
-from condattest.policy.rules import Rule
+from condattest.policy.rules import PatchRule, Rule
 from condattest.reports import documents
 from condattest.reports.plain import plain
 from condattest.reports.sentences import sentence
@@ -47,6 +47,12 @@ def rule_line(value: Rule) -> Text:
     extra = f", {value.action} until {value.expires:%Y-%m-%d}" if value.expires else ""
     baseline = f", {len(value.baseline)} in the baseline" if value.baseline else ""
     return Text(f"  {plain(value.name)}: {value.threshold} of {plain(signers)}{extra}{baseline}")
+
+
+def patch_line(value: PatchRule) -> Text:
+    """A rule about patches in a line."""
+    signers = ", ".join(signer.name for signer in value.signers)
+    return Text(f"  {plain(value.name)}: {value.threshold} of {plain(signers)}")
 
 
 def change(value: Change) -> dict[str, Any]:

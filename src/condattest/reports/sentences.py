@@ -24,7 +24,7 @@ _ADVICE: Final = {
     Code.POLICY_NONE: "add a rule for the package: condattest policy learn shows one",
     Code.NET_OFFLINE: "run it without --offline, or give the files: --bundle FILE",
     Code.NET_UNAVAILABLE: "try again; nothing was judged",
-    Code.NET_NOT_FOUND: "try again later; the channel advertises what it does not serve",
+    Code.NET_NOT_FOUND: "check the URL; if it is right, try again later: the server does not have what should be there",
     Code.NET_TRUST_ROOT: "condattest doctor tells what works here",
     Code.CRYPTO: "check the trust root that was used (--trust-config, --staging); otherwise do not trust the bundle",
     Code.TIME_NONE: "sign again with a time-stamp authority that answers",

@@ -90,7 +90,8 @@ def attested(console: Console, outcomes: "Sequence[Attested]") -> None:
         if isinstance(each.outcome, CondattestError):
             problem(console, f"{each.order.path}: {each.outcome}", each.outcome.hint)
     made = sum(isinstance(each.outcome, Evidence) for each in outcomes)
-    console.print(Text(f"{len(outcomes)} packages: {made} attested, {len(outcomes) - made} failed"))
+    count = "1 package" if len(outcomes) == 1 else f"{len(outcomes)} packages"
+    console.print(Text(f"{count}: {made} attested, {len(outcomes) - made} failed"))
 
 
 def problem(console: Console, message: str, hint: str) -> None:

@@ -25,6 +25,7 @@ from condattest.transport.store import Entry, Stored, checked, is_listed
 
 _READS: Final = 5
 _NEW: Final = 0o644
+_HINT: Final = "check the path; a new channel or store starts as an empty folder: mkdir -p {}"
 
 
 class Directory:
@@ -44,7 +45,7 @@ class Directory:
         try:
             self._root = root.resolve(strict=True)
         except (OSError, RuntimeError, ValueError):
-            raise Misuse(f"{root}: no such directory", hint=f"create it first: mkdir -p {root}") from None
+            raise Misuse(f"{root}: no such directory", hint=_HINT.format(root)) from None
         if not self._root.is_dir():
             raise Misuse(f"{root}: expected the directory of a channel, found a file")
 

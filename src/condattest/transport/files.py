@@ -251,7 +251,7 @@ def sync(folder: Path) -> None:
 
 
 def _in_the_way(path: Path) -> Misuse:
-    return Misuse(f"{path}: there is a file already", hint="remove it, or ask for it to be replaced")
+    return Misuse(f"{path}: there is a file already", hint="add --force to replace it, or name another file")
 
 
 def _unreadable(path: Path, error: OSError) -> Misuse | LocalFailure:
