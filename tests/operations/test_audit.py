@@ -2,6 +2,7 @@
 
 import contextlib
 import http.server
+import json
 import os
 import random
 import shutil
@@ -193,6 +194,27 @@ def test_what_to_resume_from_is_of_the_same_audit(tmp_path, planted):
     (tmp_path / "other").write_text("hello")
     with pytest.raises(Misuse, match="something else"), run(order(planted.root, resume=tmp_path / "other")):
         pass
+
+
+@pytest.mark.parametrize("change", [{"depends": ["evil"]}, {"name": "numpy"}])
+def test_a_record_that_changed_since_is_judged_again(tmp_path, change):
+    """The index is changed between two runs: digest, sidecar and time stay, and what a solver goes by does not."""
+    root = audited_channel.make(tmp_path / "channel", packages=20, faults=["no-sidecar"], each=1).root
+    resume = tmp_path / "state"
+    with run(order(root, files=False, resume=resume)) as found:
+        assert found.totals["undecided"] == 1
+    index = root / "noarch" / "repodata.json"
+    document = json.loads(index.read_bytes())
+    file = next(iter(document["packages.conda"]))
+    document["packages.conda"][file].update(change)
+    index.write_text(json.dumps(document, separators=(",", ":")))
+    counted = Counted(order(root).origin)
+    with run(order(root, origin=counted, store=None, resume=resume)) as found:
+        changed = next(each for each in found.results if (each.subdir, each.file) == ("noarch", file))
+    asked = {path.partition(".sigs")[0] for path in counted.sidecars}
+    assert f"noarch/{file}" in asked or changed.status == "rejected"
+    assert len(asked) <= 2  # And the one that was undecided.
+    assert ("name" in change) == (changed.status == "rejected")
 
 
 def _audit_and_die(root: str, trusted: bytes, resume: str, after: int) -> None:

@@ -8,6 +8,7 @@ list. Refuses only what is no index at all, or has a key twice outside of record
 where something might stand in it twice. Specs: CEP 36, CEP 48, CEP 50, CEP 16, https://github.com/conda/ceps
 """
 
+import hashlib
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -64,6 +65,13 @@ class Listing:
         if not isinstance(value, dict):
             raise Malformed(Finding.of(Code.NET_UNAVAILABLE, self.key, expected="a record", found=type(value).__name__))
         return value
+
+
+    def fingerprint(self) -> str:
+        """What tells the record, with what is wrong with it, from any other that the index may have for the file."""
+        raw = msgspec.msgpack.encode(self.raw) if isinstance(self.raw, Mapping) else bytes(self.raw or b"")
+        code = "" if self.finding is None else self.finding.code.value
+        return hashlib.sha256(code.encode() + b"\0" + raw).hexdigest()
 
 
 class _Fields(msgspec.Struct, gc=False):

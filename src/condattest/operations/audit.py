@@ -246,7 +246,9 @@ class _Running:
         for had in proofs.of(wanted()):
             listing, row = waiting.popleft()
             if row is None:
-                yield self._deciding.row(listing, subdir, had)
+                row = self._deciding.row(listing, subdir, had)
+                row.record = listing.fingerprint() if self._order.resume is not None else ""
+                yield row
             else:
                 yield row
                 self._owed -= 1  # Whoever took it has put it into the new file.
@@ -258,7 +260,7 @@ class _Running:
         row = self._kept.row(subdir, listing.key, self._places.__getitem__)
         if row is None or row.status == "undecided":
             return None
-        same = (row.sha256, row.sidecar, row.indexed) == (listing.sha256, listing.sidecar, listing.indexed)
+        same = row.record == listing.fingerprint()
         self._owed += same
         return row if same else None
 
