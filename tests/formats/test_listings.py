@@ -116,7 +116,7 @@ def test_a_key_that_stands_twice_in_a_record_is_found(key):
     ],
 )
 def test_an_index_with_a_key_twice_is_none(within, key, indent):
-    """libmamba loads both records of a file; a reader that takes the last one would vouch for that one alone."""
+    """A solver may load both records of a file; a reader that takes the last one would vouch for that one alone."""
     v3 = {"conda": {"y-1-0": record(name="y")}}
     document = index({"x-1-0.conda": record()}, {"x-1-0.tar.bz2": record()}, v3=v3)
     assert len(monolith(json.dumps(document, indent=indent).encode())) == 3

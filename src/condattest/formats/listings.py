@@ -2,7 +2,8 @@
 
 Owns `Listing`, `of_monolith` and `of_shard`. A record that is none, that names no digest, whose sidecar's
 digest is none, or that claims to be another package than its file has a finding, and so has a file that two sections
-list. Refuses only what is no index at all, or has a key twice outside of records. Other sections of `v3` than those of conda packages are passed over.
+list. Refuses only what is no index at all, or has a key twice outside of records. Other sections of `v3` than those of
+conda packages are passed over.
 
 `of_monolith` takes the file's bytes apart one level at a time, and gives views into them; a record is parsed whole only
 where something might stand in it twice. Specs: CEP 36, CEP 48, CEP 50, CEP 16, https://github.com/conda/ceps
@@ -65,7 +66,6 @@ class Listing:
         if not isinstance(value, dict):
             raise Malformed(Finding.of(Code.NET_UNAVAILABLE, self.key, expected="a record", found=type(value).__name__))
         return value
-
 
     def fingerprint(self) -> str:
         """What tells the record, with what is wrong with it, from any other that the index may have for the file."""
