@@ -12,6 +12,7 @@ from condattest.policy.rules import GitHubSigner, PatchRule, Policy, Rule
 from tests.operations.audits import Counted, by_code, order, run
 from tests.patched_channel import CHANNEL, DAY, NAME, TEAMS
 
+DEEP = "[" * 100 + "]" * 100
 SIGNERS = tuple(GitHubSigner(name=team, repository=team) for team in TEAMS)
 
 
