@@ -177,14 +177,18 @@ def test_sections_that_lead_elsewhere_are_emptied():
         **{
             "packages.whl": {"a": {"url": "https://elsewhere.example/a.whl"}},
             "v3": {"whl": {"a": {}}, "conda": {}},
-            "info": {"base_url": "https://elsewhere.example/", "subdir": "noarch"},
+            "info": {
+                "base_url": "https://elsewhere.example/",
+                "channel_relations": {"base": "../elsewhere"},
+                "subdir": "noarch",
+            },
         }
     )
     left = filtered.monolith(data, nothing, where="index")
     read = json.loads(left.data)
     assert read["packages.whl"] == read["v3"]["whl"] == {}
-    assert read["info"] == {"base_url": "./", "subdir": "noarch"}
-    assert sorted(left.emptied) == ["packages.whl", "v3.whl"]
+    assert read["info"] == {"base_url": "./", "channel_relations": {}, "subdir": "noarch"}
+    assert sorted(left.emptied) == ["info.channel_relations", "packages.whl", "v3.whl"]
     packed = compression.zstd_small(_pack({"packages": {}, "packages.whl": {"a": 1}, "v3": {"whl": {"a": 1}}}))
     left = filtered.shard(packed, nothing, where="shard")
     assert sorted(left.emptied) == ["packages.whl", "v3.whl"]
@@ -217,12 +221,13 @@ def test_what_is_no_shard_is_refused(plain):
 
 def test_a_shard_index_names_the_new_shards_and_bases_beside_itself():
     info = {"base_url": "https://elsewhere.example/", "shards_base_url": "../s/", "subdir": "noarch", "created_at": "x"}
+    info["channel_relations"] = {"overrides": "../elsewhere"}
     document = {"version": 1, "info": info, "shards": {"a": b"\0" * 32, "b": b"\1" * 32}, "unknown": [1]}
     read = shards.read_index(compression.zstd_small(_pack(document)), where="index")
     packed = filtered.shard_index(read, {"b": b"\2" * 32}, shards_base_url="./shards/")
     plain = compression.unzstd(packed, limit=1 << 20, code=Code.NET_UNAVAILABLE, where="")
     assert msgspec.msgpack.decode(plain) == {
         **document,
-        "info": {**info, "base_url": "./", "shards_base_url": "./shards/"},
+        "info": {**info, "base_url": "./", "shards_base_url": "./shards/", "channel_relations": {}},
         "shards": {"b": b"\2" * 32},
     }

@@ -102,6 +102,41 @@ def test_a_key_that_stands_twice_in_a_record_is_found(key):
     assert found.finding.code is Code.NET_UNAVAILABLE
 
 
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize(
+    ("within", "key"),
+    [
+        ((), "packages"),
+        ((), "packages.conda"),
+        ((), "v3"),
+        (("packages.conda",), "x-1-0.conda"),
+        (("packages",), "x-1-0.tar.bz2"),
+        (("v3",), "conda"),
+        (("v3", "conda"), "y-1-0"),
+    ],
+)
+def test_an_index_with_a_key_twice_is_none(within, key, indent):
+    """A solver may load both records of a file; a reader that takes the last one would vouch for that one alone."""
+    v3 = {"conda": {"y-1-0": record(name="y")}}
+    document = index({"x-1-0.conda": record()}, {"x-1-0.tar.bz2": record()}, v3=v3)
+    assert len(monolith(json.dumps(document, indent=indent).encode())) == 3
+    place = document
+    for each in within:
+        place = place[each]
+    place["twice"] = place[key]
+    with pytest.raises(Malformed) as caught:
+        monolith(json.dumps(document, indent=indent).replace('"twice"', json.dumps(key)).encode())
+    assert caught.value.finding.code is Code.NET_UNAVAILABLE
+
+
+@pytest.mark.parametrize("stamp", [2**63, 2**64, 2**70, -(2**70), 10**4000])
+def test_a_time_that_is_far_from_any_date_stays_so_in_64_bits(stamp):
+    """One record with such a time would stop an audit, which writes rows down as msgpack."""
+    [found] = monolith(index({"x-1-0.conda": record(indexed_timestamp=stamp)}))
+    assert found.indexed is None or (abs(found.indexed) == 2**63 - 1 and found.indexed * stamp > 0)
+    msgspec.msgpack.encode(found.indexed)
+
+
 def test_records_come_in_the_order_of_their_names():
     found = monolith(index({"b-1-0.conda": record(name="b")}, {"c-1-0.tar.bz2": record(name="c"), "a-1-0.tar.bz2": 1}))
     assert [each.key for each in found] == ["a-1-0.tar.bz2", "b-1-0.conda", "c-1-0.tar.bz2"]

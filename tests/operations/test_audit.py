@@ -2,6 +2,7 @@
 
 import contextlib
 import http.server
+import json
 import os
 import random
 import shutil
@@ -11,11 +12,14 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from condattest.errors import Misuse, Unavailable
+from condattest.formats import compression
 from condattest.model.finding import Code
 from condattest.operations.audit_merge import merge
+from condattest.operations.audit_outcome import outcome
 from condattest.operations.audit_records import Selection
 from condattest.policy.rules import GitHubSigner, Policy, Revoked, Rule
 from condattest.signatures.trust_root import TrustRoot
@@ -192,6 +196,27 @@ def test_what_to_resume_from_is_of_the_same_audit(tmp_path, planted):
         pass
 
 
+@pytest.mark.parametrize("change", [{"depends": ["evil"]}, {"name": "numpy"}])
+def test_a_record_that_changed_since_is_judged_again(tmp_path, change):
+    """The index is changed between two runs: digest, sidecar and time stay, and what a solver goes by does not."""
+    root = audited_channel.make(tmp_path / "channel", packages=20, faults=["no-sidecar"], each=1).root
+    resume = tmp_path / "state"
+    with run(order(root, files=False, resume=resume)) as found:
+        assert found.totals["undecided"] == 1
+    index = root / "noarch" / "repodata.json"
+    document = json.loads(index.read_bytes())
+    file = next(iter(document["packages.conda"]))
+    document["packages.conda"][file].update(change)
+    index.write_text(json.dumps(document, separators=(",", ":")))
+    counted = Counted(order(root).origin)
+    with run(order(root, origin=counted, store=None, resume=resume)) as found:
+        changed = next(each for each in found.results if (each.subdir, each.file) == ("noarch", file))
+    asked = {path.partition(".sigs")[0] for path in counted.sidecars}
+    assert f"noarch/{file}" in asked or changed.status == "rejected"
+    assert len(asked) <= 2  # And the one that was undecided.
+    assert ("name" in change) == (changed.status == "rejected")
+
+
 def _audit_and_die(root: str, trusted: bytes, resume: str, after: int) -> None:
     left = [after]
 
@@ -321,3 +346,20 @@ def test_an_index_that_is_none_is_an_error_of_the_subdir(tmp_path, planted):
     (root / "noarch" / "repodata.json").write_text("<html>")
     with run(order(root, files=False)) as found:
         assert [finding.code for finding in found.findings] == [Code.NET_UNAVAILABLE]
+
+
+@pytest.mark.parametrize("files", [True, False])
+def test_an_index_that_is_cut_short_by_a_wrong_shard_is_no_pass(tmp_path, files):
+    """A server swaps one shard: its subdir is not looked at, and all that is left is in order."""
+    root = audited_channel.make(tmp_path / "channel", packages=20, faults=[]).root
+    folder = root / "noarch"
+    (folder / "repodata.json").unlink()
+    index = {"version": 1, "info": {"shards_base_url": ""}, "shards": {"x": bytes(32)}}
+    (folder / f"{bytes(32).hex()}.msgpack.zst").write_bytes(b"another")
+    (folder / "repodata_shards.msgpack.zst").write_bytes(compression.zstd_small(msgspec.msgpack.encode(index)))
+    with run(order(root, files=files)) as found:
+        codes = {finding.code for finding in found.findings}
+        assert {Code.INDEX_SHARDS, Code.NET_UNAVAILABLE} <= codes
+        assert outcome(found).failed["sidecars"] >= 1
+        # Known from an audit before, or not asked for, it is a subdir that nobody looked at all the same.
+        assert "1 facts could not be had" in outcome(found, ["rejected"], found).missing

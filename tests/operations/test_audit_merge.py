@@ -8,9 +8,10 @@ import pytest
 
 from condattest.errors import Misuse
 from condattest.formats import audit_report
-from condattest.model.audit import CHECKS, Audited, CheckRun, Signature
+from condattest.model.audit import CHECKS, STATUSES, Audited, CheckRun, Signature
 from condattest.model.finding import Code, Finding
 from condattest.operations.audit_merge import merge, opened
+from condattest.operations.audit_outcome import outcome
 from tests.formats.test_audit_report import AT, made
 
 
@@ -72,6 +73,9 @@ def test_one_incomplete_part_makes_the_whole_incomplete_and_times_span():
         [part(1), part(2, target="https://conda.example/other")],
         [part(1), part(2, mode="index-only")],
         [part(1), part(2, policy="p", policy_sha256="ab" * 32)],
+        [part(1), part(2, subdirs=("linux-64",))],
+        [part(1), part(2, subdirs=("linux-64", "noarch"))],
+        [part(1), part(2, package("a", status="rejected"), totals=dict.fromkeys(STATUSES, 0) | {"accepted": 1})],
     ],
 )
 def test_what_is_not_every_part_of_one_audit_is_refused(parts):
@@ -97,3 +101,24 @@ def test_a_file_that_is_no_report_is_misuse_with_a_hint(tmp_path, text):
         opened(path)
     assert str(path) in str(caught.value)
     assert text == "" or caught.value.hint
+
+
+def test_a_part_that_could_not_have_a_subdir_says_so_itself():
+    outage = Finding.of(Code.NET_UNAVAILABLE, "linux-64")
+    joined = merge([part(1, subdirs=("linux-64", "noarch")), part(2, findings=(outage,))])
+    assert joined.subdirs == ("linux-64", "noarch")
+    assert outcome(joined).missing
+
+
+@pytest.mark.parametrize("which", [1, 2])
+def test_a_check_has_to_run_in_every_part(which):
+    """Patches that were judged in one part say nothing of the other's records."""
+    left_out = tuple(CheckRun(name, name not in ("patches", "seen-once"), 0) for name in CHECKS)
+    with pytest.raises(Misuse, match="checks"):
+        merge([part(number, **({"checks": left_out} if number == which else {})) for number in (1, 2)])
+
+
+def test_one_part_alone_looks_for_orphans():
+    without = tuple(CheckRun(name, name not in ("orphans", "seen-once"), 0, "part 1 looks") for name in CHECKS)
+    runs = {run.name: run for run in merge([part(1), part(2, checks=without)]).checks}
+    assert (runs["orphans"].ran, runs["orphans"].found) == (True, 1)

@@ -71,6 +71,27 @@ def test_only_what_is_not_in_the_baseline_fails():
     assert outcome(audit(GOOD, swapped, rejected=1), None, before).failed == {"rejected": 1}
 
 
+@pytest.mark.parametrize(
+    ("code", "facts", "worse"),
+    [
+        (Code.PATCH_UNATTRIBUTED, {"expected": "a", "found": "b"}, {"found": "c"}),
+        (Code.PATCH_KEY, {"key": "name"}, {"key": "version"}),
+        (Code.PATCH_REPORTED, {"failed": "PATCH-KEY", "key": "name"}, {"failed": "PATCH-UNATTRIBUTED"}),
+        (Code.BIND_METADATA, {"expected": "x", "found": "numpy"}, {"found": "openssl"}),
+        (Code.ROLLBACK, {"expected": "as of generation 2", "found": "b"}, {"found": "c"}),
+        (Code.AUDIT_SIGNER_CHANGED, {"expected": "a", "found": "b"}, {"found": "mallory"}),
+    ],
+)
+def test_a_record_that_changed_once_more_is_new(code, facts, worse):
+    """What is known and tolerated of a record must not hide what is done to it next: its package stays the same."""
+    known = package("known", status="rejected", findings=[Finding.of(code, "x", **facts)])
+    before = audit(GOOD, known, rejected=1)
+    again = replace(known, findings=(Finding.of(code, "x", **{**facts, "expected": "another"}),))
+    assert outcome(audit(GOOD, again, rejected=1), None, before).failed == {}
+    changed = replace(known, findings=(Finding.of(code, "x", **{**facts, **worse}),))
+    assert outcome(audit(GOOD, changed, rejected=1), None, before).failed["rejected"] == 1
+
+
 def test_a_baseline_counts_by_check_and_for_the_audit_s_own_findings():
     before = replace(audit(GOOD), findings=(Finding.of(Code.SIDECAR_MUTABLE, "x"),))
     now = replace(audit(GOOD, LATE), findings=(*before.findings, Finding.of(Code.SIDECAR_MUTABLE, "y")))

@@ -12,6 +12,7 @@ from condattest.policy.rules import GitHubSigner, PatchRule, Policy, Rule
 from tests.operations.audits import Counted, by_code, order, run
 from tests.patched_channel import CHANNEL, DAY, NAME, TEAMS
 
+DEEP = "[" * 100 + "]" * 100
 SIGNERS = tuple(GitHubSigner(name=team, repository=team) for team in TEAMS)
 
 
@@ -91,6 +92,32 @@ def test_without_a_chain_every_difference_is_unexplained(world):
     for path in (world.root / "noarch").glob("repodata_from_packages.json*"):
         path.unlink()
     assert unexplained(origin, "noarch", read(origin, "noarch").listings, chain) is None
+
+
+@pytest.mark.parametrize(
+    ("extra", "is_built", "expected"),
+    [
+        ("[" * 100 + "]" * 100, False, 2),
+        ("[" * 100 + "]" * 100, True, 2),
+        (str(2**60), False, 2),
+        (str(2**60), True, 1),
+    ],
+)
+def test_a_record_that_is_none_does_not_keep_the_others_from_being_counted(world, extra, is_built, expected):
+    """Whoever may upload one package puts something into its metadata that has no canonical form."""
+    chain = held(world.chain())
+    deep = {"sha256": "1" * 64, "name": "deep", "version": "1", "build": "0", "extra": json.loads(extra)}
+
+    def put(document):
+        document["packages.conda"]["deep-1-0.conda"] = deep
+
+    world.edit("repodata.json", put)
+    if is_built:
+        world.edit("repodata_from_packages.json", put)
+    world.edit("repodata.json", lambda document: document["packages.conda"][NAME].update(depends=["evil"]))
+    for twin in (world.root / "noarch").glob("repodata*.json.*"):
+        twin.unlink()
+    assert unexplained(chain.origin, "noarch", read(chain.origin, "noarch").listings, chain) == expected
 
 
 def test_a_chain_that_is_broken_is_a_finding_of_the_subdir(history):

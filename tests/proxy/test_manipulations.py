@@ -227,16 +227,15 @@ PATCHES = [
 ]
 
 
-@pytest.mark.parametrize(("lie", "later", "code"), [row[1:] for row in PATCHES], ids=[row[0] for row in PATCHES])
-@pytest.mark.parametrize("mode", ["index", "verify"])
-def test_patches_are_judged_where_the_policy_says_so(proxy, channel, patched, mode, lie, later, code):
+def before_patched(proxy, channel, patched, mode, lie, later=timedelta()):
+    """Put a proxy before the patched channel, in which somebody lied; lies get its index and the record."""
     root, digest, now = patched
     shutil.copytree(root, channel.folder / "patched")
     path = channel.folder / "patched" / "noarch" / "repodata.json"
     (path.parent / "repodata.json.zst").unlink()
     document = json.loads(path.read_bytes())
     document["packages.conda"][NAME]["attestations_sha256"] = digest
-    lie(document["packages.conda"][NAME])
+    lie(document["packages.conda"], document["packages.conda"][NAME])
     path.write_text(json.dumps(document))
     url = f"{channel.url}/patched"
     signers = tuple(rules.GitHubSigner(name=team, repository=team) for team in TEAMS)
@@ -250,6 +249,13 @@ def test_patches_are_judged_where_the_policy_says_so(proxy, channel, patched, mo
     )
     running = proxy(mode=mode, policy=policy, root=patch_trust(), clock=lambda: now + later)
     running.app.channels = {"mine": Channel(url)}
+    return running
+
+
+@pytest.mark.parametrize(("lie", "later", "code"), [row[1:] for row in PATCHES], ids=[row[0] for row in PATCHES])
+@pytest.mark.parametrize("mode", ["index", "verify"])
+def test_patches_are_judged_where_the_policy_says_so(proxy, channel, patched, mode, lie, later, code):
+    running = before_patched(proxy, channel, patched, mode, lambda records, record: lie(record), later)
     listed = running.get("/mine/noarch/repodata.json")
     response = running.get(f"/mine/noarch/{NAME}")
     if code is None:
@@ -259,6 +265,19 @@ def test_patches_are_judged_where_the_policy_says_so(proxy, channel, patched, mo
     assert f'"code": "{code}' in running.get("/-/report.json").text
     if mode == "verify":
         assert listed.json()["packages.conda"] == {}
+
+
+def test_a_record_that_is_none_goes_alone(proxy, channel, patched):
+    """Whoever may upload one package, with metadata that nobody reads, empties the channel for everybody."""
+    nested = json.loads("[" * 100 + "]" * 100)
+
+    def lie(records, record):
+        records["deep-1.0-0.conda"] = record | {"name": "deep", "sha256": "1" * 64, "extra": nested}
+
+    running = before_patched(proxy, channel, patched, "verify", lie)
+    listed = running.get("/mine/noarch/repodata.json")
+    assert (listed.status_code, list(listed.json()["packages.conda"])) == (200, [NAME])
+    assert "deep-1.0-0.conda" in running.get("/-/report.json").text
 
 
 def test_a_solver_s_record_that_is_not_the_shard_s_is_left_out(proxy, channel):

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import shutil
 import threading
 from pathlib import Path
 
@@ -133,6 +134,34 @@ def test_a_solver_takes_the_older_version_that_is_attested(proxy, channel, tmp_p
     assert bool([path for path in by_shards if "repodata_shards" not in path]) == (form == "shards")
     with pytest.raises(Exception, match="numbers"):
         asyncio.run(_install(running.url, tmp_path, ["numbers >=2"]))
+
+
+@pytest.mark.parametrize("form", ["shards", "json"])
+@pytest.mark.parametrize("relation", ["base", "overrides"])
+def test_no_index_leads_a_client_to_another_channel(proxy, channel, tmp_path, form, relation):
+    """CEP 42: solvers take packages of channels that an index names, and of those the proxy may be no mirror."""
+    noarch = channel.folder / "channel" / "noarch"
+    shutil.copytree(noarch.parent, channel.folder / "elsewhere")
+    relations = {relation: "../elsewhere"}
+    for file in [*noarch.glob("*.json.*"), *([] if form == "shards" else noarch.glob("*_shards*"))]:
+        file.unlink()
+    if form == "shards":
+        path = noarch / "repodata_shards.msgpack.zst"
+        document = content(path.read_bytes())
+        document["info"]["channel_relations"] = relations
+        path.write_bytes(compression.zstd_small(msgspec.msgpack.encode(document)))
+        document = content(proxy().get(INDEX).content)
+    else:
+        document = json.loads((noarch / "repodata.json").read_bytes())
+        document["info"]["channel_relations"] = relations
+        (noarch / "repodata.json").write_text(json.dumps(document))
+        document = proxy().get("/mine/noarch/repodata.json").json()
+    assert document["info"]["channel_relations"] == {}
+    running, home = proxy(), f"{channel.url}/channel"
+    client = rattler.Client([rattler.networking.MirrorMiddleware({home: [f"{running.url}/mine"]})])
+    asyncio.run(_install(running.url, tmp_path, ["numbers"], client=client, source=home))
+    assert installed(tmp_path / "prefix") == {LETTERS, OLD}
+    assert [path for path in channel.asked if path.startswith("/elsewhere")] == []
 
 
 def test_a_client_with_the_proxy_for_a_mirror_records_where_packages_are_from(proxy, channel, tmp_path):

@@ -81,3 +81,25 @@ def test_a_folder_that_cannot_be_made_is_a_local_failure(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(LocalFailure):
         Shelf(tmp_path / "file" / "shelf", 10).put(b"x")
+
+
+def test_what_was_written_is_read_again_whatever_its_name_names_by_now(tmp_path):
+    """Somebody else who may write to the folder puts another file in the place of one that was just hashed."""
+    shelf = Shelf(tmp_path, 1 << 20)
+    with shelf.incoming() as incoming:
+        incoming.write(b"what was hashed")
+        incoming.path.unlink()
+        incoming.path.write_bytes(b"something else ")
+        with incoming.again() as again:
+            assert again.read() == b"what was hashed"
+        shelf.keep(incoming)
+    assert shelf.open(incoming.sha256) is None
+
+
+def test_what_is_read_again_outlives_the_file_that_is_written(tmp_path):
+    shelf = Shelf(tmp_path, 1 << 20)
+    with shelf.incoming() as incoming:
+        incoming.write(b"some bytes")
+        again = incoming.again()
+    with again:
+        assert again.read() == b"some bytes"

@@ -3,12 +3,12 @@
 Owns `Screen`, `Filtered`, `monolith`, `shard` and `shard_index`. Left out is what the screen names, and what no client
 should see in any case: a file that two sections list, a name that is no conda package's, a record without sha256, an
 `attestations_sha256` that is no digest (CEP 50). Sections that hold no conda packages, such as wheels with URLs of
-their own, are emptied. So is `base_url`: it would lead clients past whoever filters.
+their own, are emptied. So are `base_url` and `channel_relations`: they would lead clients past whoever filters.
 
     packages        {"<file>.tar.bz2": record}      v3.tar.bz2, v3.conda    {"<file without extension>": record}
     packages.conda  {"<file>.conda": record}        packages.*, v3.*        emptied
 
-Specs: CEP 16 (shards), CEP 36 (records), CEP 48 (v3), https://github.com/conda/ceps
+Specs: CEP 16 (shards), CEP 36 (records), CEP 42 (channel relations), CEP 48 (v3), https://github.com/conda/ceps
 """
 
 import re
@@ -34,6 +34,8 @@ It is asked for each record, and should give the same finding for many."""
 
 HERE: Final = "./"
 """The base of packages and shards: beside the index."""
+RELATIONS: Final = "channel_relations"
+"""The channels that a client takes in beside this one; nobody filters those, unless their user names them, too."""
 _FILE = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.-]*)-[A-Za-z0-9_.!+]+-[A-Za-z0-9_.+]+\.(?:conda|tar\.bz2)", re.ASCII)
 _HEX = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _QUOTED_HEX = re.compile(rb'"[0-9a-f]{64}"')
@@ -49,7 +51,7 @@ class Filtered:
         data: Its bytes; the very object that came in if nothing was left out.
         kept: How many records stay.
         left_out: By file name, why its record does not.
-        emptied: The sections that hold no conda packages, and did hold something.
+        emptied: What holds no conda packages or leads to other channels, and did hold something.
     """
 
     data: bytes
@@ -143,10 +145,17 @@ def _sections(data: bytes, work: _Work) -> list[_Section]:
         elif member.key.startswith("packages"):
             _empty(member, raw, member.key, work)
         elif member.key == "info":
-            base = next((inner for inner, held in _inside(data, member, raw) if inner.key == "base_url"), None)
-            if base is not None and data[base.value : base.end] not in (b'""', b'"."', b'"./"'):
-                work.splices.append(json_members.setting(base, b'"./"'))
+            _kept_here(data, [inner for inner, _ in _inside(data, member, raw)], work)
     return found
+
+
+def _kept_here(data: bytes, info: list[Member], work: _Work) -> None:
+    for member in info:
+        if member.key == "base_url" and data[member.value : member.end] not in (b'""', b'"."', b'"./"'):
+            work.splices.append(json_members.setting(member, b'"./"'))
+        elif member.key == RELATIONS and data[member.value : member.end] not in (b"{}", b"null"):
+            work.emptied.append(f"info.{RELATIONS}")
+            work.splices.append(json_members.setting(member, b"{}"))
 
 
 def _section(member: Member, raw: msgspec.Raw, suffix: str) -> _Section:
@@ -267,6 +276,8 @@ def shard_index(index: ShardIndex, digests: Mapping[str, bytes], *, shards_base_
         info = unpacked(index.rest["info"])
         if "base_url" in info and msgspec.msgpack.decode(info["base_url"]) not in _PLAIN_BASES:
             info["base_url"] = msgspec.Raw(msgspec.msgpack.encode(HERE))
+        if RELATIONS in info:
+            info[RELATIONS] = msgspec.Raw(msgspec.msgpack.encode({}))
         info["shards_base_url"] = msgspec.Raw(msgspec.msgpack.encode(shards_base_url))
     except (msgspec.DecodeError, ValueError, KeyError) as error:
         raise _no_index("the shard index", "its info", error) from None

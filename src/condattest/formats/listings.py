@@ -2,12 +2,15 @@
 
 Owns `Listing`, `of_monolith` and `of_shard`. A record that is none, that names no digest, whose sidecar's
 digest is none, or that claims to be another package than its file has a finding, and so has a file that two sections
-list. Refuses only what is no index at all. Other sections of `v3` than those of conda packages are passed over.
+list. Refuses only what is no index at all, or has a key twice outside of records. Other sections of `v3` than those of
+conda packages are passed over.
 
 `of_monolith` takes the file's bytes apart one level at a time, and gives views into them; a record is parsed whole only
 where something might stand in it twice. Specs: CEP 36, CEP 48, CEP 50, CEP 16, https://github.com/conda/ceps
 """
 
+import hashlib
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -15,7 +18,7 @@ from typing import Any, Final
 import msgspec
 
 from condattest.errors import Malformed
-from condattest.formats import compression, strict_json
+from condattest.formats import compression, json_members, strict_json
 from condattest.formats.index_changes import FIELD, SECTIONS, V3_SECTIONS, twice
 from condattest.formats.repodata import MAX_RECORD, MAX_SHARD
 from condattest.model.artifact import PackageFile, Sha256
@@ -23,6 +26,7 @@ from condattest.model.finding import Code, Finding
 
 _Raws = dict[str, msgspec.Raw]
 _JUDGED: Final = ("sha256", FIELD, "indexed_timestamp", "name", "version", "build", "subdir")
+_FAR: Final = 2**63 - 1
 _KEYS: Final = tuple(f'"{key}"'.encode() for key in _JUDGED)
 
 
@@ -62,6 +66,12 @@ class Listing:
         if not isinstance(value, dict):
             raise Malformed(Finding.of(Code.NET_UNAVAILABLE, self.key, expected="a record", found=type(value).__name__))
         return value
+
+    def fingerprint(self) -> str:
+        """What tells the record, with what is wrong with it, from any other that the index may have for the file."""
+        raw = msgspec.msgpack.encode(self.raw) if isinstance(self.raw, Mapping) else bytes(self.raw or b"")
+        code = "" if self.finding is None else self.finding.code.value
+        return hashlib.sha256(code.encode() + b"\0" + raw).hexdigest()
 
 
 class _Fields(msgspec.Struct, gc=False):
@@ -103,6 +113,7 @@ def of_monolith(data: bytes, subdir: str, *, where: str) -> Iterator[Listing]:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         finding = Finding.of(Code.NET_UNAVAILABLE, where, expected="repodata.json", found=f"{error!s:.300}")
         raise Malformed(finding) from None
+    _once(data, where)
     several = twice(sections)
     keys = sorted((key + suffix, at) for at, (records, suffix) in enumerate(sections) for key in records)
     before = None
@@ -116,6 +127,22 @@ def of_monolith(data: bytes, subdir: str, *, where: str) -> Iterator[Listing]:
             yield _ambiguous(key, where)
         else:
             yield _of_raw(key, raw, subdir, where)
+
+
+def _once(data: bytes, where: str) -> None:
+    """Refuse an index with a key twice, outside of records: one client goes by the first, and another by the last."""
+    try:
+        whole = msgspec.json.decode(data, type=_Raws)
+        places = {each.key: each for each in json_members.members(data, 0, whole)}
+        found = [(places[name], whole[name]) for name in SECTIONS if name in whole]
+        if "v3" in whole:
+            v3 = msgspec.json.decode(whole["v3"], type=_Raws)
+            inner = {each.key: each for each in json_members.members(data, places["v3"].value, v3)}
+            found.extend((inner[name], v3[name]) for name in V3_SECTIONS if name in v3)
+        for member, raw in found:
+            deque(json_members.places(data, member, msgspec.json.decode(raw, type=_Raws)), maxlen=0)
+    except (ValueError, RecursionError) as error:
+        raise Malformed(Finding.of(Code.NET_UNAVAILABLE, where, expected="repodata.json", found=error)) from None
 
 
 def _of_raw(key: str, raw: msgspec.Raw, subdir: str, where: str) -> Listing:
@@ -189,7 +216,8 @@ def _listing(key: str, fields: _Fields, raw: "msgspec.Raw | Mapping[str, Any]", 
         if finding is None:
             finding = _pretence(file, fields, subdir, f"{where}: {key}")
     stamp = fields.indexed_timestamp
-    indexed = stamp if isinstance(stamp, int) and not isinstance(stamp, bool) else None
+    # What is far from any date stays so, in 64 bits.
+    indexed = min(max(stamp, -_FAR), _FAR) if isinstance(stamp, int) and not isinstance(stamp, bool) else None
     return Listing(key, file, sha256, sidecar, fields.attestations_sha256 is not msgspec.UNSET, indexed, finding, raw)
 
 

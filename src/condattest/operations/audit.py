@@ -11,17 +11,17 @@ An audit that is stopped yields what it has, as incomplete; one that is given a 
 import contextlib
 import functools
 import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 from condattest.errors import LocalFailure, Malformed, Misuse, Unavailable
 from condattest.formats.listings import Listing
-from condattest.model.audit import STATUSES, Audit, Audited, CheckRun, Patched, Status
+from condattest.model.audit import STATUSES, Audit, Audited, CheckRun, Patched, Status, check_of
 from condattest.model.finding import Code, Finding, Severity
 from condattest.operations import audit_records, audit_verdicts, audit_whole
 from condattest.operations.audit_evidence import Had, Proofs, Wanted
@@ -104,6 +104,7 @@ class _Running:
         self._places = {subdir: at for at, subdir in enumerate(self._subdirs)}
         self._present: list[str] = []
         self._findings: list[Finding] = []
+        self._broken: list[Finding] = []
         self._patched: list[Patched] = []
         self._unexplained: dict[str, int] = {}
         self._totals: dict[Status, int] = dict.fromkeys(STATUSES, 0)
@@ -173,6 +174,11 @@ class _Running:
             yield
         except Malformed as error:
             self._findings.append(error.finding)
+            if error.finding.code.severity is not Severity.UNKNOWN:
+                # What comes after it was not looked at: that is no pass, whatever else is found.
+                self._broken.append(error.finding)
+                facts = {"expected": "all of it", "found": error.finding.code}
+                self._findings.append(Finding.of(Code.NET_UNAVAILABLE, subdir, **facts))
         except Unavailable as error:
             self._findings.extend(of_outage(error).findings)  # type: ignore[union-attr]
         except LocalFailure as error:
@@ -240,7 +246,9 @@ class _Running:
         for had in proofs.of(wanted()):
             listing, row = waiting.popleft()
             if row is None:
-                yield self._deciding.row(listing, subdir, had)
+                row = self._deciding.row(listing, subdir, had)
+                row.record = listing.fingerprint() if self._order.resume is not None else ""
+                yield row
             else:
                 yield row
                 self._owed -= 1  # Whoever took it has put it into the new file.
@@ -252,7 +260,7 @@ class _Running:
         row = self._kept.row(subdir, listing.key, self._places.__getitem__)
         if row is None or row.status == "undecided":
             return None
-        same = (row.sha256, row.sidecar, row.indexed) == (listing.sha256, listing.sidecar, listing.indexed)
+        same = row.record == listing.fingerprint()
         self._owed += same
         return row if same else None
 
@@ -289,7 +297,7 @@ class _Running:
             results=_Results(self._spool, self._board),
             totals=self._totals,
             findings=tuple(self._findings),
-            checks=_with_outages(runs, self._findings),
+            checks=_with_outages(runs, self._findings, self._broken),
             patches=tuple(self._patched),
             unexplained=self._unexplained,
         )
@@ -310,9 +318,10 @@ class _Running:
                 resume.unlink(missing_ok=True)
 
 
-def _with_outages(runs: tuple[CheckRun, ...], findings: Iterable[Finding]) -> tuple[CheckRun, ...]:
-    """Count what could not be had as a whole among what is undecided."""
-    unknown = sum(each.code.severity is Severity.UNKNOWN for each in findings)
-    return tuple(
-        CheckRun(run.name, run.ran, run.found + unknown, run.reason) if run.name == "undecided" else run for run in runs
-    )
+def _with_outages(
+    runs: tuple[CheckRun, ...], findings: Iterable[Finding], broken: Sequence[Finding]
+) -> tuple[CheckRun, ...]:
+    """Count what is wrong with a subdir as a whole, and what could not be had is among what is undecided."""
+    more = Counter(check_of(each.code) for each in broken)
+    more["undecided"] += sum(each.code.severity is Severity.UNKNOWN for each in findings)
+    return tuple(replace(run, found=run.found + more[run.name]) if run.ran else run for run in runs)

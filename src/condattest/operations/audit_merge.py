@@ -16,6 +16,7 @@ from condattest.model.audit import CHECKS, STATUSES, Audit, Audited, CheckRun, S
 from condattest.model.finding import Finding, Severity
 from condattest.operations.audit_verdicts import LATE
 from condattest.operations.checks.check import Scope, counts
+from condattest.operations.checks.orphans import Orphans
 from condattest.operations.checks.seen_once import SeenOnce
 from condattest.operations.checks.sidecars import Sidecars
 
@@ -72,15 +73,21 @@ def merge(parts: Sequence[Audit]) -> Audit:
             ("channel", first.target, part.target),
             ("mode", (first.mode, first.limit), (part.mode, part.limit)),
             ("policy", first.policy_sha256, part.policy_sha256),
+            ("checks", _ran(first), _ran(part)),
         ):
             if one != other:
                 raise Misuse(f"the parts are of different audits: one has the {what} {one}, another has {other}")
+    _same_subdirs(ordered)
     once, told = SeenOnce(Scope(mode=first.mode, late_after=LATE, now=first.started)), set[Finding]()
     for part in ordered:
+        counted = dict.fromkeys(STATUSES, 0)
         for each in part.results:
+            counted[each.status] += 1
             if once.ran().ran:
                 once.seen(f"{each.subdir}/{each.file}", [(one.identity, one.issuer) for one in each.signatures])
             told.update(finding for finding in each.findings if counts(finding, Sidecars.name))
+        if counted != {status: part.totals[status] for status in STATUSES}:
+            raise Misuse(f"part {_number(part)}: its totals are not those of its results: it was changed")
     totals: dict[Status, int] = {status: sum(part.totals[status] for part in ordered) for status in STATUSES}
     # Part 1 looked at all sidecars, and did not know what the packages of other parts say of theirs.
     said = dict.fromkeys(finding for part in ordered for finding in part.findings)
@@ -103,6 +110,28 @@ def merge(parts: Sequence[Audit]) -> Audit:
         patches=tuple(each for part in ordered for each in part.patches),
         unexplained={subdir: found for part in ordered for subdir, found in part.unexplained.items()},
     )
+
+
+def _same_subdirs(parts: Sequence[Audit]) -> None:
+    """Refuse parts that looked at different subdirs, unless a part says itself that it did not get to one."""
+    everywhere = {subdir for part in parts for subdir in part.subdirs}
+    for part in parts:
+        unknown = any(each.code.severity is Severity.UNKNOWN for each in part.findings)
+        if part.complete and not unknown and everywhere - set(part.subdirs):
+            lacks = ", ".join(sorted(everywhere - set(part.subdirs)))
+            raise Misuse(
+                f"the parts are of different audits: part {_number(part)} did not look at {lacks}, and another did",
+                hint="run every part with the same --subdir",
+            )
+
+
+def _ran(part: Audit) -> str:
+    """The checks that ran, but for the one that part 1 alone has."""
+    return ", ".join(sorted(run.name for run in part.checks if run.ran and run.name != Orphans.name))
+
+
+def _number(part: Audit) -> int:
+    return (part.part or (0, 0))[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,4 +167,6 @@ def _run(
     if name == "undecided" and shown.ran:
         # An index that could not be had was missed by every part, and is one outage.
         found = totals["undecided"] + sum(each.code.severity is Severity.UNKNOWN for each in findings)
+    if name == "rejected":
+        found = max(found, totals["rejected"])
     return CheckRun(name, shown.ran, found, shown.reason)

@@ -11,10 +11,14 @@ from typing import Final
 
 from condattest.errors import Misuse
 from condattest.model.audit import CHECKS, Audit, Audited, check_of
-from condattest.model.finding import Finding, Severity
+from condattest.model.finding import Code, Finding, Severity
 
 FAIL_ON: Final = ("rejected", "revoked", "sidecars", "downgrade", "patches")
 """What an audit fails on unless told otherwise, as far as it ran. What is rejected fails always."""
+_OF_RECORDS: Final = (Code.ROLLBACK, Code.BIND_METADATA, Code.AUDIT_SIGNER_CHANGED)
+"""Beside those of patches: findings about what may change while a package's bytes stay."""
+_STATES: Final = ("failed", "found", "key", "keys")
+"""The facts of such a finding that say what it found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,5 +109,8 @@ def _keys(each: Audited) -> dict[bytes, Finding]:
 
 
 def _key(subdir: str, file: str, sha256: str, finding: Finding) -> bytes:
-    text = "\0".join((subdir, file, sha256, finding.code.value))
+    # A record can be changed once more while its package stays: what was known of it is not what it says now.
+    is_of_record = finding.code in _OF_RECORDS or check_of(finding.code) == "patches"
+    now = [finding.facts.get(name, "") for name in _STATES] if is_of_record else []
+    text = "\0".join((subdir, file, sha256, finding.code.value, *now))
     return hashlib.sha256(text.encode(errors="surrogatepass")).digest()[:16]

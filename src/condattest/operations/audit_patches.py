@@ -215,12 +215,23 @@ def unexplained(origin: Origin, subdir: str, served: Iterator[Listing], chain: C
             as_built = next(built, None)
         if row.file is None:
             continue
-        before = as_built.members() if as_built is not None and as_built.key == row.key else None
-        now = _text(row.members())
-        if before is not None and before.get("sha256") == now.get("sha256") and alike(before, now, where=row.key):
-            continue
-        count += not explained.holds(row, now)
+        same = as_built if as_built is not None and as_built.key == row.key else None
+        count += not _is_explained(row, same, explained)
     return count
+
+
+def _is_explained(row: Listing, as_built: Listing | None, explained: "_Explained") -> bool:
+    try:
+        now = _text(row.members())
+    except Malformed:
+        return False  # The row says what is wrong with it; it is not to keep the others from being counted.
+    try:
+        before = None if as_built is None else as_built.members()
+        if before is not None and before.get("sha256") == now.get("sha256") and alike(before, now, where=row.key):
+            return True
+    except Malformed:
+        pass
+    return explained.holds(row, now)
 
 
 class _Explained:
@@ -240,7 +251,10 @@ class _Explained:
         entry = next((entry for place, entry in files.items() if place[1] == row.key), None)
         if entry is None or entry.sha256 != row.sha256:
             return False
-        return bool(entry.served == record_digest(record, where=row.key))
+        try:
+            return bool(entry.served == record_digest(record, where=row.key))
+        except Malformed:
+            return False  # It has no canonical form, so nothing was said of it.
 
 
 def _as_built(origin: Origin, subdir: str) -> Iterator[Listing] | None:

@@ -48,6 +48,7 @@ class Row(msgspec.Struct, array_like=True):
         version: The version in its file name; empty where that is none of a package.
         sidecar: The digest of the sidecar that its record names.
         indexed: Milliseconds since the epoch, as the index has it.
+        record: What tells its index record from any other; empty where no later run goes by it.
     """
 
     subdir: str
@@ -61,6 +62,7 @@ class Row(msgspec.Struct, array_like=True):
     rule: str | None = None
     signed: list[Signed] = []
     found: list[Found] = []
+    record: str = ""
 
     @property
     def place(self) -> str:

@@ -112,7 +112,7 @@ class Sheet:
         kept: How many records stay.
         counts: By code, how many records do not.
         shown: Some of these, by file name.
-        emptied: The sections that hold no conda packages, and did hold something.
+        emptied: What holds no conda packages or leads to other channels, and did hold something.
     """
 
     kept: int

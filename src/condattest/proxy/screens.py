@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
 
+from condattest.errors import Malformed
 from condattest.formats import repodata
 from condattest.formats.filtered import Filtered, Screen
-from condattest.model.artifact import PackageFile
+from condattest.model.artifact import PackageFile, Sha256
 from condattest.model.channel import Channel
 from condattest.model.finding import Finding, Severity
 from condattest.model.verdict import Accepted
@@ -107,13 +108,21 @@ class Screens:
         gathering = Gathering(by_index)
         form(gathering)
         refused, unknown = dict[str, Finding](), list[Finding]()
-        for answer in self.gate.verdicts(channel, subdir, gathering.passed, held, jobs):
+        files, records = dict[str, Sha256](), dict[str, Mapping[str, Any] | None]()
+        for name, sha256 in gathering.passed.items():
+            try:
+                records[name] = held(PackageFile.parse(name))
+            except Malformed as error:
+                refused[name] = error.finding  # A record that is none goes; the others are no worse for it.
+            else:
+                files[name] = sha256
+        for answer in self.gate.verdicts(channel, subdir, files, lambda file: records[str(file)], jobs):
             if not isinstance(answer.verdict, Accepted):
                 first = answer.verdict.findings[0]
                 refused[str(answer.file)] = first
                 if first.code.severity is Severity.UNKNOWN:
                     unknown.append(first)
-        return Screened(form(Decided(by_index, refused)), len(gathering.passed), tuple(unknown))
+        return Screened(form(Decided(by_index, refused)), len(files), tuple(unknown))
 
 
 def held_in(data: bytes, where: str, *, is_shard: bool, wanted: bool) -> Held:

@@ -69,14 +69,16 @@ class Incoming:
             raise _cannot(self.path.parent, error) from None
 
     def again(self) -> BinaryIO:
-        """Another descriptor of what was written so far, from its beginning; it outlives the name.
+        """Another descriptor of the very file that was written, from its beginning: its name may name another by now.
 
         Raises:
             LocalFailure: It cannot be read.
         """
         try:
             self.opened.flush()
-            return open(self.path, "rb")
+            again = os.fdopen(os.dup(self.opened.fileno()), "rb")
+            again.seek(0)
+            return again
         except OSError as error:
             raise _cannot(self.path.parent, error) from None
 

@@ -91,7 +91,8 @@ def page(value: Mapping[str, Any]) -> Page:
         parts.append(f"<h2>Left out of <code>{_text(index['path'])}</code></h2>")
         parts.append(f"<p>{index['kept']} records kept, {index['leftOut']} left out.</p>")
         if index["emptied"]:
-            parts.append(f"<p>Emptied, since they hold no conda packages: {_text(', '.join(index['emptied']))}.</p>")
+            emptied = _text(", ".join(index["emptied"]))
+            parts.append(f"<p>Emptied, since it holds no conda packages or leads elsewhere: {emptied}.</p>")
         if index["leftOut"]:
             rows = [(each["file"], each["code"], each["message"]) for each in index["records"]]
             parts.append(_table(("file", "code", "why"), rows))
