@@ -82,7 +82,7 @@ def starter(
         ValueError: A repository without its id, or an id without its repository; a text that no policy takes.
     """
     if (repository is None) != (repository_id is None):
-        raise ValueError("a repository goes with its id")
+        raise ValueError("a repository goes with its id (--repository, --repository-id): names can be taken over")
     if repository is not None:
         grammar.github_repository(repository)
     if workflow is not None:

@@ -110,7 +110,8 @@ def mint(folder: Path, identity: Identity, *, lifetime: timedelta = LIFETIME) ->
         pem = json.loads(path.read_text("ascii"))["key"]
         key = serialization.load_pem_private_key(pem.encode(), None)
     except FileNotFoundError:
-        raise Misuse(f"{path}: no sandbox has written its key there", hint="condattest sandbox serve --dir") from None
+        hint = f"condattest sandbox serve --dir {folder}, and wait for its first line"
+        raise Misuse(f"{path}: no sandbox has written its key there", hint=hint) from None
     except OSError as error:
         raise LocalFailure(f"{path}: cannot be read: {error.strerror}") from None
     except (ValueError, KeyError, TypeError) as error:
