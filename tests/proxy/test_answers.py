@@ -1,9 +1,12 @@
+import anyio
 import pytest
+from anyio import CapacityLimiter
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.requests import Request
 
 from condattest.model.finding import Code, Finding
+from condattest.proxy import answers
 from condattest.proxy.answers import matches, problem, span
 
 ETAG = '"abc"'
@@ -62,3 +65,30 @@ def test_a_problem_says_codes_and_sentences():
     assert answer.headers["x-condattest"] == "refused; CRYPTO"
     assert answer.headers["cache-control"] == "no-store"
     assert b"\\u001b" not in answer.body
+
+
+def test_a_client_that_takes_nothing_holds_nothing_for_long():
+    """As many as there are connections to the channel would take it from everybody."""
+    sent, closed = [], []
+
+    def parts():
+        try:
+            while True:
+                yield b"x"
+        finally:
+            closed.append(True)
+
+    async def send(message):
+        sent.append(message["type"])
+        if len(sent) > 3:
+            await anyio.sleep_forever()
+
+    async def serve():
+        passing = answers.Passing(
+            parts(), CapacityLimiter(1), on_refused=None, on_done=lambda: sent.append("done"), headers={}, patience=0.05
+        )
+        await passing({}, None, send)
+
+    anyio.run(serve)
+    assert closed == [True]
+    assert sent == ["http.response.start", *["http.response.body"] * 3]

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
+import anyio
 import anyio.to_thread
 from anyio import CapacityLimiter
 from starlette.requests import Request
@@ -25,6 +26,8 @@ from condattest.reports import documents
 
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 _BINARY: Final = "application/octet-stream"
+PATIENCE: Final = 120.0
+"""Seconds for a part of at most some hundred kilobytes: whoever takes longer has gone."""
 
 
 class Passing(Response):
@@ -37,6 +40,8 @@ class Passing(Response):
         on_done: Called when the whole body was sent.
         status: The HTTP status.
         headers: With content-length.
+        patience: Seconds until the client must have taken a part. What it holds, a connection to the channel, say,
+            others wait for.
     """
 
     def __init__(
@@ -48,6 +53,7 @@ class Passing(Response):
         on_done: Callable[[], None] = lambda: None,
         status: int = 200,
         headers: Mapping[str, str],
+        patience: float = PATIENCE,
     ) -> None:
         self.status_code = status
         self.background = None
@@ -57,6 +63,7 @@ class Passing(Response):
         self._limiter = limiter
         self._on_refused = on_refused
         self._on_done = on_done
+        self._patience = patience
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it."""
@@ -74,7 +81,10 @@ class Passing(Response):
                     head = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
                     await send(head)
                     started = True
-                await send({"type": "http.response.body", "body": part or b"", "more_body": part is not None})
+                with anyio.move_on_after(self._patience) as waiting:
+                    await send({"type": "http.response.body", "body": part or b"", "more_body": part is not None})
+                if waiting.cancelled_caught:
+                    return
                 if part is None:
                     self._on_done()
                     return
