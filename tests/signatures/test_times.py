@@ -2,13 +2,17 @@
 
 import base64
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 from cryptography import x509
+from sigstore.models import Bundle
+from sigstore.verify.policy import UnsafeNoOp
 
 from condattest.model.finding import Code
 from condattest.sandbox import github
 from condattest.signatures import times
+from condattest.signatures.authorities import Window
 from tests.rehearsal import NOW, REPOSITORY, attacker, sandbox, trust
 
 BUNDLE = json.loads(sandbox().sign_statement(b"{}", github(REPOSITORY), rekor=2, tsa=True))
@@ -74,3 +78,44 @@ def test_without_an_authority_no_token_counts():
     verified, [note] = times.verify_tokens([token], SIGNATURE, CERTIFICATE, ())
     assert verified == {}
     assert "no time-stamp authority" in note.facts["reason"]
+
+
+def watched(tokens, *seen, authorities=None):
+    group = trust().authorities.time_stamp if authorities is None else authorities
+    return times.watched_tokens(seen, tokens, SIGNATURE, CERTIFICATE, group)
+
+
+def test_tokens_that_sigstore_was_seen_to_verify_count_as_if_verified_here():
+    token = sandbox().tsa.stamp(SIGNATURE, at=NOW + timedelta(minutes=1))
+    assert watched([token], (token, SIGNATURE)) == judge(token)[0]
+
+
+def test_tokens_that_sigstore_was_not_seen_to_verify_are_verified_here():
+    """It passes over a token that does not verify, and says nothing."""
+    token, other = (sandbox().tsa.stamp(SIGNATURE, at=NOW + timedelta(minutes=at)) for at in (1, 2))
+    assert watched([token]) is None
+    assert watched([token, other], (token, SIGNATURE)) is None
+    assert watched([token], (token, b"another signature")) is None
+    assert watched([token], (token, SIGNATURE), (other, SIGNATURE)) is None
+    [authority] = trust().authorities.time_stamp
+    assert watched([token], (token, SIGNATURE), authorities=[authority, authority]) is None
+    assert watched([token], (token, SIGNATURE), authorities=[]) is None
+
+
+def test_a_token_outside_a_window_is_none_that_sigstore_vouches_for():
+    """Sigstore is given windows without a start, so that its clock plays no part."""
+    late = sandbox().tsa.stamp(SIGNATURE, at=NOW + timedelta(hours=1))
+    assert watched([late], (late, SIGNATURE)) is None
+    [authority] = trust().authorities.time_stamp
+    token = sandbox().tsa.stamp(SIGNATURE, at=NOW)
+    ended = replace(authority, window=Window(end=NOW))
+    assert watched([token], (token, SIGNATURE), authorities=[ended]) is None
+
+
+def test_sigstore_can_be_watched():
+    """Another version may verify tokens elsewhere: all is verified then, twice as slowly."""
+    one = trust().verifier.watched()
+    one.verify_dsse(Bundle.from_json(json.dumps(BUNDLE)), UnsafeNoOp())
+    [stamp] = BUNDLE["verificationMaterial"]["timestampVerificationData"]["rfc3161Timestamps"]
+    assert one.seen() == [(base64.b64decode(stamp["signedTimestamp"]), SIGNATURE)]
+    assert trust().verifier.watched().seen() == []

@@ -156,3 +156,18 @@ def test_a_sidecar_s_row_that_somebody_made_proves_nothing(path, one):
     database.close()
     with EvidenceStore(path) as store:
         assert store.known([sidecar], one.trust_root_sha256) == {}
+
+
+def test_several_are_found_as_each_is_alone(path, one):
+    """A row under another bundle's key proves nothing of that bundle."""
+    other = proved()
+    kept(path, one, other)
+    with EvidenceStore(path) as store:
+        asked = [one.bundle_sha256, Sha256("b" * 64), other.bundle_sha256]
+        assert store.several(asked, one.trust_root_sha256) == {one.bundle_sha256: one, other.bundle_sha256: other}
+        assert store.several(asked, Sha256("c" * 64)) == store.several([], one.trust_root_sha256) == {}
+    with sqlite3.connect(path) as database:
+        data = codec.dump(other)
+        database.execute("UPDATE evidence SET evidence = ?", (data,))
+    with EvidenceStore(path) as store:
+        assert store.several(asked, one.trust_root_sha256) == {other.bundle_sha256: other}

@@ -35,7 +35,7 @@ from condattest.transport.evidence_store import EvidenceStore
 from condattest.transport.origin import Origin, StoreOrigin
 
 _WORTH: Final = 128
-"""Sidecars that are verified in this process before it is worth to start others."""
+_HELD: Final = 8 * 1024**2
 
 
 class Unverified(NamedTuple):
@@ -80,15 +80,26 @@ class Verifying:
         roots: Every trust root that may apply.
         store: What was proved before; None where nothing is kept. It is only asked.
         jobs: How many processes verify; with 1 it is this one alone.
+        worth: So many sidecars are verified in this process before others are started.
+        held: So many bytes of sidecars a process holds at a time, but for the last one.
 
     Attributes:
         reads: Whether it reads sidecars by itself, so that they need not be read before.
     """
 
-    def __init__(self, origin: Origin, roots: Sequence[TrustRoot], store: EvidenceStore | None, *, jobs: int) -> None:
+    def __init__(
+        self,
+        origin: Origin,
+        roots: Sequence[TrustRoot],
+        store: EvidenceStore | None,
+        *,
+        jobs: int,
+        worth: int = _WORTH,
+        held: int = _HELD,
+    ) -> None:
         self.reads = isinstance(origin, StoreOrigin) and isinstance(origin.store, Directory)
-        self._here = _Verifier(origin.name, origin, {root.sha256: root for root in roots}, store)
-        self._jobs = jobs
+        self._here = _Verifier(origin.name, origin, {root.sha256: root for root in roots}, store, held)
+        self._jobs, self._worth = jobs, worth
         self._begun = 0
         self._lock = threading.Lock()
         self._waiting: deque[tuple[_Task, _Done]] = deque()
@@ -107,7 +118,7 @@ class Verifying:
             self._begun += len(task)
             if self._started is not None:
                 return self._started.submit(_in_process, task)
-            if self._starting is None and self._jobs > 1 and self._begun > _WORTH:
+            if self._starting is None and self._jobs > 1 and self._begun > self._worth:
                 self._start()
             done: _Done = Future()
             self._waiting.append((task, done))
@@ -143,7 +154,7 @@ class Verifying:
             self._jobs,
             mp_context=_context(),
             initializer=_begin,
-            initargs=(here.name, here.origin if self.reads else None, roots, path),
+            initargs=(here.name, here.origin if self.reads else None, roots, path, here.held),
         )
         self._starter = threading.Thread(target=self._hand_over, args=(self._starting,), daemon=True)
         self._starter.start()
@@ -185,17 +196,31 @@ class _Verifier:
     """What one process verifies with."""
 
     def __init__(
-        self, name: str, origin: Origin | None, roots: Mapping[Sha256, TrustRoot], store: EvidenceStore | None
+        self,
+        name: str,
+        origin: Origin | None,
+        roots: Mapping[Sha256, TrustRoot],
+        store: EvidenceStore | None,
+        held: int,
     ) -> None:
-        self.name, self.origin, self.roots, self.store = name, origin, roots, store
+        self.name, self.origin, self.roots, self.store, self.held = name, origin, roots, store, held
 
     def outcomes(self, task: _Task) -> list[Outcome]:
         """Verify sidecars."""
-        # All are read first: to go from one to the other each time takes longer than reading does.
-        there = [each.data if each.data is not None else self._read(each.path) for each in task]
-        found = [self._parsed(each, data) for each, data in zip(task, there, strict=True)]
-        known = self._known(task, found)
-        return [self._outcome(each, parsed, known) for each, parsed in zip(task, found, strict=True)]
+        outcomes: list[Outcome] = []
+        while len(outcomes) < len(task):
+            # Many are read, then parsed, then verified: to go from one work to another each time takes a quarter more.
+            there, size = [], 0
+            for each in task[len(outcomes) :]:
+                there.append(data := each.data if each.data is not None else self._read(each.path))
+                size += 0 if isinstance(data, Finding) else len(data)
+                if size > self.held:
+                    break
+            now = task[len(outcomes) :][: len(there)]
+            found = [self._parsed(each, data) for each, data in zip(now, there, strict=True)]
+            known = self._known(now, found)
+            outcomes.extend(self._outcome(each, parsed, known) for each, parsed in zip(now, found, strict=True))
+        return outcomes
 
     def _read(self, path: str) -> bytes | Finding:
         assert self.origin is not None  # noqa: S101 (whoever gives no bytes gives a place to read them)
@@ -254,14 +279,14 @@ def _context() -> Any:
 _verifier: list[_Verifier] = []
 
 
-def _begin(name: str, origin: Origin | None, roots: Sequence[tuple[bytes, str]], store: Path | None) -> None:
+def _begin(name: str, origin: Origin | None, roots: Sequence[tuple[bytes, str]], store: Path | None, held: int) -> None:
     """Make what a process verifies with, once."""
     # Ctrl-C is sent to all of them, and is the parent's to deal with; libraries log what is judged here.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logging.getLogger().addHandler(logging.NullHandler())
     made = [TrustRoot(data, name=called) for data, called in roots]
     kept = None if store is None else EvidenceStore(store)
-    _verifier.append(_Verifier(name, origin, {root.sha256: root for root in made}, kept))
+    _verifier.append(_Verifier(name, origin, {root.sha256: root for root in made}, kept, held))
     # Importing sigstore makes half a million objects that stay: collecting garbage need not go over them each time.
     gc.freeze()
     gc.set_threshold(200_000, 20, 20)

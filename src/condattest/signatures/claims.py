@@ -42,7 +42,7 @@ _FIELDS: Final = {
 _SUCCESSORS: Final = {1: 8, 2: 20, 3: 13, 6: 14}
 _DEPRECATED_REPOSITORY: Final = 5
 _OIDS: Final = {number: f"{_ARC}{number}" for number in range(1, 25)}
-_NUMBERS: Final = {oid: number for number, oid in _OIDS.items()}
+_NUMBERS: Final = {x509.ObjectIdentifier(oid): number for number, oid in _OIDS.items()}
 _MAX_CLAIM: Final = 4096
 """Bytes of one claim; the longest real ones are URLs of some 200 characters."""
 
@@ -102,9 +102,9 @@ def _subject_alternative_name(extensions: x509.Extensions) -> tuple[str, SanKind
 def _claim_bytes(extensions: x509.Extensions) -> dict[int, bytes]:
     found = {}
     for extension in extensions:
-        number = _NUMBERS.get(extension.oid.dotted_string)
-        if number is not None and isinstance(extension.value, x509.UnrecognizedExtension):
-            found[number] = extension.value.value
+        value = extension.value
+        if isinstance(value, x509.UnrecognizedExtension) and extension.oid in _NUMBERS:
+            found[_NUMBERS[extension.oid]] = value.value
     return found
 
 
