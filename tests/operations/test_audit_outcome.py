@@ -26,10 +26,13 @@ def test_what_is_rejected_fails_whatever_is_asked_for():
     assert outcome(audit(GOOD, BAD, rejected=1), ["unattested"]).failed == {"rejected": 1}
 
 
-def test_what_is_unattested_fails_only_where_that_is_asked_for():
-    found = audit(GOOD, BARE, unattested=1)
+def test_what_is_unattested_fails_where_that_is_asked_for_or_a_policy_wants_it_attested():
+    found = replace(audit(GOOD, BARE, unattested=1), policy=None)
     assert outcome(found).failed == {}
     assert outcome(found, ["unattested"]).failed == {"unattested": 1}
+    found = replace(found, policy="policy.toml")
+    assert outcome(found).failed == {"unattested": 1}
+    assert outcome(found, ["patches"]).failed == {}
 
 
 def test_a_check_that_was_asked_for_and_did_not_run_is_no_pass():

@@ -52,7 +52,8 @@ def report_options(function: Callable[..., Any]) -> Callable[..., Any]:
                      help="A report, to a file or to stdout; may be repeated, with one to stdout at most."),
         click.option("--fail-on", metavar="CHECK,...",
                      help="The checks that lead to exit code 1, and to 3 where they did not run; what is rejected "
-                     "always does. By default revoked, sidecars, downgrade and patches, as far as they ran."),
+                     "always does. By default revoked, sidecars, downgrade, patches, and with a policy unattested, as "
+                     "far as they ran."),
         click.option("--baseline", type=_FILE, metavar="REPORT.json", help="Fail only on what is not in this report."),
     ]  # fmt: skip
     for decorate in reversed(options):

@@ -14,7 +14,11 @@ from condattest.model.audit import CHECKS, Audit, Audited, check_of
 from condattest.model.finding import Code, Finding, Severity
 
 FAIL_ON: Final = ("rejected", "revoked", "sidecars", "downgrade", "patches")
-"""What an audit fails on unless told otherwise, as far as it ran. What is rejected fails always."""
+"""What an audit fails on unless told otherwise, as far as it ran. What is rejected fails always.
+
+Under a policy `unattested` is among them: a package that the policy wants attested and is not would be rejected at
+install time, too. What a policy lets pass without attestation (a baseline, a dated exception) counts as accepted.
+"""
 _OF_RECORDS: Final = (Code.ROLLBACK, Code.BIND_METADATA, Code.AUDIT_SIGNER_CHANGED)
 """Beside those of patches: findings about what may change while a package's bytes stay."""
 _STATES: Final = ("failed", "found", "key", "keys")
@@ -53,10 +57,11 @@ def outcome(audit: Audit, fail_on: Sequence[str] | None = None, baseline: Audit 
 
     Args:
         audit: What was found.
-        fail_on: The checks that make it fail; None for `FAIL_ON`.
+        fail_on: The checks that make it fail; None for `FAIL_ON`, and under a policy `unattested`.
         baseline: An earlier audit: what it found, too, does not count.
     """
-    names = {"rejected", *(FAIL_ON if fail_on is None else fail_on)}
+    by_default = FAIL_ON if audit.policy is None else (*FAIL_ON, "unattested")
+    names = {"rejected", *(by_default if fail_on is None else fail_on)}
     found = {run.name: run.found for run in audit.checks if run.ran}
     if baseline is not None:
         found = _new(audit, baseline)
