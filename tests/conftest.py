@@ -9,12 +9,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
+import hypothesis
 import pytest
 
 if TYPE_CHECKING:
     from tests.patched_channel import World
 
 ROOT = Path(__file__).parent.parent
+
+# The suite is run often, on machines that do other things: fewer examples at a time (other ones each time) and no
+# deadline. HYPOTHESIS_PROFILE=thorough tries more.
+hypothesis.settings.register_profile("quick", max_examples=25, deadline=None)
+hypothesis.settings.register_profile("thorough", max_examples=1_000, deadline=None)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 
 @pytest.fixture(scope="session")
