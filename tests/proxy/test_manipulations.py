@@ -227,7 +227,7 @@ PATCHES = [
 ]
 
 
-def before_patched(proxy, channel, patched, mode, lie, later=timedelta()):
+def before_patched(proxy, channel, patched, mode, lie, later=timedelta(), **how):
     """Put a proxy before the patched channel, in which somebody lied; lies get its index and the record."""
     root, digest, now = patched
     shutil.copytree(root, channel.folder / "patched")
@@ -247,7 +247,7 @@ def before_patched(proxy, channel, patched, mode, lie, later=timedelta()):
         patches=(rules.PatchRule(name="p", channel=CHANNEL, signers=signers, max_age=timedelta(days=7)),),
         channels=(rules.ChannelEntry(url=CHANNEL, mirrors=(Channel(url),)),),
     )
-    running = proxy(mode=mode, policy=policy, root=patch_trust(), clock=lambda: now + later)
+    running = proxy(mode=mode, policy=policy, root=patch_trust(), clock=lambda: now + later, **how)
     running.app.channels = {"mine": Channel(url)}
     return running
 
@@ -289,3 +289,55 @@ def test_a_solver_s_record_that_is_not_the_shard_s_is_left_out(proxy, channel):
     running = proxy(mode="verify")
     assert OLD not in running.get("/mine/noarch/repodata.json").json()["packages.conda"]
     assert "BIND-DIGEST" in running.get("/-/report.json").text
+
+
+@pytest.fixture(scope="module")
+def history(tmp_path_factory):
+    """The patched channel with a second generation, and generations of another subdir."""
+    folder = tmp_path_factory.mktemp("history")
+    world = World(folder / "channel")
+    package = a_package(folder / "built", "numbers", depends=["python"])
+    [put] = channels.put(world.root, "noarch", package)
+    channels.put(world.root, "linux-64", a_package(folder / "linux", "letters", subdir="linux-64", depends=["python"]))
+    bundle = world.box.sign_statement(payload_for(artifact_of(package), CHANNEL), github("me/numbers"))
+    sidecar = b"[" + bundle + b"]"
+    digest = Sha256(hashlib.sha256(sidecar).hexdigest())
+    put.with_name(f"{put.name}.sigs.{digest}").write_bytes(sidecar)
+    world.index(fix(depends=["python >=3"]))
+    world.index({"packages.conda": {"letters-1.0-0.conda": {"depends": []}}}, subdir="linux-64")
+    assert world.attest(TEAMS[0]).new
+    assert world.attest(TEAMS[0], subdir="linux-64").new
+    world.index(fix(depends=["python >=3.9"]))
+    assert world.attest(TEAMS[1]).new
+    return folder / "channel", digest, world.now
+
+
+@pytest.mark.parametrize("mode", ["index", "verify"])
+def test_generations_of_another_subdir_prove_nothing(proxy, channel, history, mode):
+    """Threat 51."""
+    running = before_patched(proxy, channel, history, mode, lambda records, record: None, timedelta())
+    served = channel.folder / "patched"
+    for path in (served / "noarch" / "patches").iterdir():
+        path.unlink()
+    for path in (served / "linux-64" / "patches").iterdir():
+        shutil.copy(path, served / "noarch" / "patches" / path.name)
+    assert running.get(f"/mine/noarch/{NAME}").status_code == 403
+    assert '"code": "CHANNEL-MISMATCH' in running.get("/-/report.json").text
+
+
+def test_an_older_generation_than_was_seen_is_a_rollback(proxy, channel, history, tmp_path):
+    """Threat 52."""
+    memory = FileMemory(tmp_path / "state")
+    how = {"memory": memory}
+    running = before_patched(proxy, channel, history, "index", lambda records, record: None, timedelta(), **how)
+    assert running.get(f"/mine/noarch/{NAME}").status_code == 200
+    shutil.rmtree(channel.folder / "patched")
+
+    def older(records, record):
+        record.update(depends=["python >=3"])
+
+    again = before_patched(proxy, channel, history, "index", older, timedelta(), **how)
+    (channel.folder / "patched" / "noarch" / "patches" / "head.json").write_text('{"generation": 1}')
+    response = again.get(f"/mine/noarch/{NAME}")
+    assert response.status_code == 403
+    assert [finding["code"] for finding in response.json()["findings"]] == ["ROLLBACK"]
