@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from condattest.cli import audit_options
+from condattest.cli import audit_options, moments
 from condattest.errors import Misuse
 
 
@@ -30,6 +30,6 @@ def test_what_is_no_part_is_refused(text):
 def test_a_part_a_time_and_a_duration():
     assert audit_options.part_of("2/3") == (2, 3)
     assert audit_options.part_of(None) is None
-    assert audit_options.since_of("2026-01-02") == datetime(2026, 1, 2, tzinfo=UTC)
-    assert audit_options.since_of("2026-01-02T03:00:00+02:00") == datetime(2026, 1, 2, 1, tzinfo=UTC)
-    assert audit_options.until_late("36h") == timedelta(hours=36)
+    assert moments.time_of("2026-01-02", "--since") == datetime(2026, 1, 2, tzinfo=UTC)
+    assert moments.time_of("2026-01-02T03:00:00+02:00", "--since") == datetime(2026, 1, 2, 1, tzinfo=UTC)
+    assert moments.duration_of("36h", "--late-after") == timedelta(hours=36)

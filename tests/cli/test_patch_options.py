@@ -1,7 +1,5 @@
 """What the options of `condattest patch` mean, and what they refuse."""
 
-from datetime import UTC, datetime, timedelta
-
 import pytest
 
 from condattest.cli import patch_options
@@ -24,22 +22,6 @@ BAD = ["", "x", f"@{COMMIT}", "x@main", f"x@{COMMIT[:12]}", f"x@{COMMIT.upper()}
 def test_what_is_no_source_is_misuse(text):
     with pytest.raises(Misuse, match="URI@COMMIT"):
         patch_options.source_of(text)
-
-
-def test_a_time_without_a_zone_is_utc():
-    expected = datetime(2026, 11, 1, tzinfo=UTC)
-    for text in ("2026-11-01", "2026-11-01T00:00:00Z", "2026-11-01T01:00:00+01:00"):
-        assert patch_options.time_of(text) == expected
-    assert patch_options.time_of(None) is None
-    with pytest.raises(Misuse, match="2026-11-01T00:00:00Z"):
-        patch_options.time_of("yesterday")
-
-
-def test_a_duration_is_as_in_a_policy():
-    assert patch_options.duration_of("7d") == timedelta(days=7)
-    assert patch_options.duration_of(None) is None
-    with pytest.raises(Misuse, match="7d"):
-        patch_options.duration_of("a week")
 
 
 def test_every_engine_that_the_options_offer_is_there():

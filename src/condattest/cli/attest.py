@@ -7,7 +7,7 @@ import click
 
 from condattest.cli import exits
 from condattest.cli.session import Session
-from condattest.cli.settings import Command, Settings, pass_settings
+from condattest.cli.settings import Command, Settings, jobs_option, pass_settings
 from condattest.cli.verify import channel_of
 from condattest.errors import CondattestError, Misuse
 
@@ -35,14 +35,7 @@ from condattest.errors import CondattestError, Misuse
     envvar="CONDATTEST_IDENTITY_TOKEN_FILE",
     help="A file with the OIDC identity token to sign with; - reads it from stdin.",
 )
-@click.option(
-    "--jobs",
-    type=click.IntRange(1, 64),
-    default=4,
-    show_default=True,
-    envvar="CONDATTEST_JOBS",
-    help="Signatures made at a time.",
-)
+@jobs_option("Signatures made")
 @pass_settings
 def command(
     settings: Settings,

@@ -17,12 +17,11 @@ from condattest.cli.audit_options import (
     part_of,
     report_options,
     reports_of,
-    since_of,
-    until_late,
 )
 from condattest.cli.exits import Exit
 from condattest.cli.generations import is_remote, origin_of
 from condattest.cli.listed import Listed, listing_options, read
+from condattest.cli.moments import duration_of, time_of
 from condattest.cli.requirement import Requirement, requirement
 from condattest.cli.session import Session
 from condattest.cli.settings import Command, Settings, pass_settings
@@ -133,7 +132,7 @@ def _listed(session: Session, lists: Listed, options: dict[str, Any]) -> "Iterat
             now=session.now,
             clock=lambda: datetime.now(UTC),
             memory=memory,
-            late_after=until_late(options["late_after"]),
+            late_after=duration_of(options["late_after"], "--late-after"),
             authenticate=authenticate_parsed if evidence is None else kept_in(stack.enter_context(evidence)),
             narrow=lambda answers: narrowed(answers, lists.pins, required.policy),
             stop=stopped,
@@ -178,12 +177,12 @@ def _order(session: Session, place: str, options: dict[str, Any], stack: ExitSta
         fetcher=fetcher,
         store=origin.store if isinstance(origin, StoreOrigin) else None,
         subdirs=options["subdirs"],
-        selection=Selection(sample=sample, since=since_of(since), part=part_of(options["shard"])),
+        selection=Selection(sample=sample, since=time_of(since, "--since"), part=part_of(options["shard"])),
         index_only=index_only,
         evidence=evidence,
         patches=options["patches"],
         memory=None if options["no_state"] or terms.policy is None else session.memory(),
-        late_after=until_late(options["late_after"]),
+        late_after=duration_of(options["late_after"], "--late-after"),
         jobs=options["jobs"] or min(os.cpu_count() or 1, 64),
         resume=options["resume"],
     )

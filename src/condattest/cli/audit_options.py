@@ -5,7 +5,6 @@ Owns `audit_options`, `report_options`, and readers of single options.
 
 import re
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -99,32 +98,3 @@ def part_of(text: str | None) -> tuple[int, int] | None:
     if match is None or not 1 <= int(match[1]) <= int(match[2]):
         raise Misuse(f"--shard {text}: expected I/N, such as 1/4 for the first of four parts")
     return int(match[1]), int(match[2])
-
-
-def since_of(text: str | None) -> datetime | None:
-    """Read --since; a time without a zone is in UTC.
-
-    Raises:
-        Misuse: It is no time.
-    """
-    if text is None:
-        return None
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise Misuse(f"--since {text}: expected a time such as 2026-11-01 or 2026-11-01T12:00:00Z") from None
-    return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
-
-
-def until_late(text: str) -> timedelta:
-    """Read --late-after.
-
-    Raises:
-        Misuse: It is no duration.
-    """
-    from condattest.policy import durations
-
-    try:
-        return durations.parse(text)
-    except ValueError as error:
-        raise Misuse(f"--late-after {text}: expected {error}") from None

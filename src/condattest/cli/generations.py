@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from condattest.cli.patch_options import duration_of, engine_of, payloads_of
+from condattest.cli.moments import duration_of
+from condattest.cli.patch_options import engine_of, payloads_of
 from condattest.cli.publish import terms_of
 from condattest.cli.session import Session
 from condattest.errors import CondattestError, Misuse
@@ -53,7 +54,7 @@ def make(
     who = dict(how)
     instructions, token_file, state = who.pop("instructions"), who.pop("identity_token_file"), who.pop("state")
     engine, engine_version = engine_of(who.pop("engine")), who.pop("engine_version")
-    refresh_after, any_signer = duration_of(who.pop("refresh_after")), who.pop("any_signer")
+    refresh_after, any_signer = duration_of(who.pop("refresh_after"), "--refresh-after"), who.pop("any_signer")
     void = who.pop("void")
     chain = chain_of(session, StoreOrigin(store), subdir, channel, role, who, any_signer=any_signer, void=void)
     revisit = None

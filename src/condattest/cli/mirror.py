@@ -8,7 +8,7 @@ from condattest.cli import exits
 from condattest.cli.publish import terms_of
 from condattest.cli.requirement import requirement_options
 from condattest.cli.session import Session
-from condattest.cli.settings import Command, Settings, pass_settings
+from condattest.cli.settings import Command, Settings, jobs_option, pass_settings
 from condattest.model.channel import canonical
 
 
@@ -33,14 +33,7 @@ from condattest.model.channel import canonical
 @click.option("--channel", metavar="URL", help="The source's canonical URL, where SRC is not it.")
 @requirement_options
 @click.option("--any-signer", is_flag=True, help="Take any authentic signer, and packages without attestations too.")
-@click.option(
-    "--jobs",
-    type=click.IntRange(1, 64),
-    default=4,
-    show_default=True,
-    envvar="CONDATTEST_JOBS",
-    help="Packages copied at a time.",
-)
+@jobs_option("Packages copied")
 @pass_settings
 def command(
     settings: Settings,

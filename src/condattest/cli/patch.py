@@ -7,15 +7,14 @@ import click
 
 from condattest.cli import cosign, exits, observe
 from condattest.cli.generations import Opened, inputs_of, is_remote, make
+from condattest.cli.moments import duration_of, time_of
 from condattest.cli.patch_options import (
     FILE,
-    duration_of,
     making_options,
     package_of,
     reading_options,
     replaced_of,
     source_of,
-    time_of,
 )
 from condattest.cli.session import Session
 from condattest.cli.settings import Group, Settings, pass_settings
@@ -135,7 +134,7 @@ def blame(settings: Settings, /, package: str, history: bool, at: str | None, **
     session = Session(settings)
     file = package_of(package)
     with Opened(session, where) as (_, chain):
-        found = patch_blame.blame(chain, file, at=time_of(at))
+        found = patch_blame.blame(chain, file, at=time_of(at, "--at"))
     code = exits.of_findings(list(found.findings) if found is not None else [])
     content = patches.not_blamed(file, chain.subdir) if found is None else patches.blame(found, chain.subdir)
     session.render(

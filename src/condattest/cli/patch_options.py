@@ -4,7 +4,6 @@ Owns `reading_options`, `signing_options` and `making_options`, and readers of s
 """
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -120,20 +119,6 @@ def payloads_of(texts: Sequence[str]) -> frozenset[Sha256]:
         raise Misuse(f"--void: {error}", hint="condattest patch log --json has each generation's payload") from None
 
 
-def duration_of(text: str | None, option: str = "--refresh-after") -> timedelta | None:
-    """Read an option's duration.
-
-    Raises:
-        Misuse: It is no duration.
-    """
-    from condattest.policy import durations
-
-    try:
-        return None if text is None else durations.parse(text)
-    except ValueError as error:
-        raise Misuse(f"{option} {text}: expected {error}") from None
-
-
 def package_of(text: str) -> PackageFile:
     """Read PKG.
 
@@ -144,18 +129,3 @@ def package_of(text: str) -> PackageFile:
         return PackageFile.parse(text)
     except ValueError as error:
         raise Misuse(f"{text}: {error}") from None
-
-
-def time_of(text: str | None) -> datetime | None:
-    """Read --at; a time without a zone is in UTC.
-
-    Raises:
-        Misuse: It is no time.
-    """
-    if text is None:
-        return None
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise Misuse(f"--at {text}: expected a time such as 2026-11-01T00:00:00Z") from None
-    return at if at.tzinfo is not None else at.replace(tzinfo=UTC)

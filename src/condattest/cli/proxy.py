@@ -14,7 +14,7 @@ from rich.text import Text
 
 from condattest.cli.requirement import requirement, requirement_options
 from condattest.cli.session import Session
-from condattest.cli.settings import Command, Settings, pass_settings
+from condattest.cli.settings import Command, Settings, jobs_option, no_state_option, pass_settings
 from condattest.errors import Misuse
 from condattest.model.channel import Channel, canonical, redact
 from condattest.reports import client_settings, documents
@@ -75,20 +75,8 @@ _GARBAGE: Final = (2_000, 10, 10)
     metavar="GIB",
     help="The most to keep there.",
 )
-@click.option(
-    "--no-state",
-    is_flag=True,
-    envvar="CONDATTEST_NO_STATE",
-    help="Neither read nor write what this machine has seen of channels; for CI.",
-)
-@click.option(
-    "--jobs",
-    type=click.IntRange(1, 64),
-    default=4,
-    show_default=True,
-    envvar="CONDATTEST_JOBS",
-    help="Packages of an index verified at a time.",
-)
+@no_state_option
+@jobs_option("Packages of an index verified")
 @click.option(
     "--print-config",
     "client",

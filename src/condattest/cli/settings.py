@@ -1,6 +1,7 @@
 """The global options, taken before and after the verb, and what they mean.
 
-Owns `Settings`, `Command`, `Group` and `pass_settings`. The same options hang on every command; the innermost wins.
+Owns `Settings`, `Command`, `Group`, `pass_settings`, and the options that several verbs have: `jobs_option`,
+`no_state_option`. The same options hang on every command; the innermost wins.
 """
 
 from collections.abc import Callable, Sequence
@@ -130,6 +131,28 @@ class Group(_WithExamples, click.Group):
         """Write the options, then the commands."""
         super().format_options(ctx, formatter)
         self.format_commands(ctx, formatter)
+
+
+def jobs_option(what: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add --jobs; `what` says what is done so many at a time."""
+    return click.option(
+        "--jobs",
+        type=click.IntRange(1, 64),
+        default=4,
+        show_default=True,
+        envvar="CONDATTEST_JOBS",
+        help=f"{what} at a time.",
+    )
+
+
+def no_state_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --no-state."""
+    return click.option(
+        "--no-state",
+        is_flag=True,
+        envvar="CONDATTEST_NO_STATE",
+        help="Neither read nor write what this machine has seen of channels; for CI.",
+    )(function)
 
 
 def settings_of(context: click.Context) -> Settings:

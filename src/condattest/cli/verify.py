@@ -9,7 +9,7 @@ import click
 from condattest.cli import exits, listed
 from condattest.cli.requirement import requirement, requirement_options, usage
 from condattest.cli.session import Session
-from condattest.cli.settings import Command, Settings, pass_settings
+from condattest.cli.settings import Command, Settings, jobs_option, no_state_option, pass_settings
 from condattest.errors import Misuse
 from condattest.model.channel import Channel, canonical
 
@@ -57,20 +57,8 @@ if TYPE_CHECKING:
     envvar="CONDATTEST_PATCHES",
     help="Judge the patches of index records: where the policy has a [[patch]], always, only to tell, or not.",
 )
-@click.option(
-    "--no-state",
-    is_flag=True,
-    envvar="CONDATTEST_NO_STATE",
-    help="Neither read nor write what this machine has seen of channels; for CI.",
-)
-@click.option(
-    "--jobs",
-    type=click.IntRange(1, 64),
-    default=4,
-    show_default=True,
-    envvar="CONDATTEST_JOBS",
-    help="Targets read at a time.",
-)
+@no_state_option
+@jobs_option("Targets read")
 @pass_settings
 def command(
     settings: Settings,

@@ -29,6 +29,10 @@ class Accepted(_NoTruthValue):
     evidence: tuple[Evidence, ...]
     notes: tuple[Finding, ...] = ()
 
+    def with_notes(self, *notes: Finding) -> "Accepted":
+        """The same, with more to be said of it."""
+        return Accepted(self.rule, self.evidence, (*self.notes, *notes))
+
 
 @dataclass(frozen=True, slots=True)
 class Rejected(_NoTruthValue):

@@ -14,14 +14,14 @@ import os
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 from condattest.errors import LocalFailure, Malformed, Misuse, Unavailable
 from condattest.formats.listings import Listing
-from condattest.model.audit import STATUSES, Audit, Audited, CheckRun, Patched, Status, check_of
+from condattest.model.audit import STATUSES, Audit, CheckRun, Patched, Status, check_of
 from condattest.model.finding import Code, Finding, Severity
 from condattest.operations import audit_records, audit_verdicts, audit_whole
 from condattest.operations.audit_evidence import Had, Proofs, Wanted
@@ -30,7 +30,7 @@ from condattest.operations.audit_patches import PatchJudge
 from condattest.operations.audit_spool import Kept, Row, Spool
 from condattest.operations.audit_verdicts import Deciding
 from condattest.operations.audit_whole import Whole
-from condattest.operations.checks.board import Board
+from condattest.operations.checks.board import Board, Results
 from condattest.operations.checks.check import Scope
 from condattest.operations.judgement import of_outage
 
@@ -65,21 +65,6 @@ def audit(
         yield running.audit((clock or (lambda: now))())
     finally:
         running.close()
-
-
-@dataclass(slots=True)
-class _Results:
-    """The packages, with what checks that compare them have to say."""
-
-    spool: Spool
-    board: Board
-
-    def __len__(self) -> int:
-        return len(self.spool)
-
-    def __iter__(self) -> Iterator[Audited]:
-        for row in self.spool:
-            yield row.audited(self.board.findings(row))
 
 
 class _Running:
@@ -294,7 +279,7 @@ class _Running:
             started=self._now,
             finished=finished,
             complete=self._complete,
-            results=_Results(self._spool, self._board),
+            results=Results(self._spool, self._board),
             totals=self._totals,
             findings=tuple(self._findings),
             checks=_with_outages(runs, self._findings, self._broken),

@@ -6,15 +6,14 @@ so checks that compare the versions of a name have little to say.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from condattest.errors import Misuse
-from condattest.model.audit import STATUSES, Audit, Audited, Status
+from condattest.model.audit import STATUSES, Audit, Status
 from condattest.model.finding import Code, Finding
 from condattest.operations.audit_spool import Row, Spool
 from condattest.operations.audit_verdicts import LATE, authentic, settle
-from condattest.operations.checks.board import Board
+from condattest.operations.checks.board import Board, Results
 from condattest.operations.checks.check import Scope
 from condattest.operations.judgement import Authenticate
 from condattest.operations.question import Question, Verification
@@ -106,25 +105,12 @@ def audit_listed(
             started=now,
             finished=(clock or (lambda: now))(),
             complete=complete,
-            results=_Results(spool, board),
+            results=Results(spool, board),
             totals=totals,
             checks=tuple(board.runs()),
         )
     finally:
         spool.close()
-
-
-@dataclass(frozen=True, slots=True)
-class _Results:
-    spool: Spool
-    board: Board
-
-    def __len__(self) -> int:
-        return len(self.spool)
-
-    def __iter__(self) -> Iterator[Audited]:
-        for row in self.spool:
-            yield row.audited(self.board.findings(row))
 
 
 def _place(listed: Target) -> tuple[str, str]:

@@ -158,9 +158,7 @@ def with_metadata(
 
 def noted(verdict: Verdict, *notes: Finding) -> Verdict:
     """A verdict with what is to be said of it; only what is accepted needs that."""
-    if not isinstance(verdict, Accepted):
-        return verdict
-    return Accepted(verdict.rule, verdict.evidence, (*verdict.notes, *notes))
+    return verdict.with_notes(*notes) if isinstance(verdict, Accepted) else verdict
 
 
 def extent_of(file: PackageFile, size: int) -> package.Extent:

@@ -81,7 +81,7 @@ def with_patches(
         return Rejected((finding,), verdict.evidence)
     subdir = artifact.subdir or _said(index)
     if subdir is None:
-        return _noted(verdict, Finding.of(Code.PATCH_NOT_JUDGED, artifact.file))
+        return verdict.with_notes(Finding.of(Code.PATCH_NOT_JUDGED, artifact.file))
     # Imported here: most verifications judge no patches, and this costs start-up time.
     from condattest.operations.patch_chain import Chain
     from condattest.operations.patch_held import told_of
@@ -97,7 +97,7 @@ def with_patches(
     chain = keep(Chain(origin, home, subdir, rule.role, allowed, own))
     asked = Asked(artifact=artifact, record=record, index=index)
     outcome = judge(asked, chain, rule, policy.revoked.patch, memory, now=now)
-    verdict = _noted(verdict, *outcome.notes)
+    verdict = verdict.with_notes(*outcome.notes)
     if held is None or outcome.findings or outcome.generation is None:
         return _judged(verdict, outcome.findings, demand)
     try:
@@ -105,7 +105,7 @@ def with_patches(
     except Malformed as error:
         told = error.finding
     if told is None or told.code.severity is Severity.NOTE:
-        return _noted(verdict, *([] if told is None else [told]))
+        return verdict.with_notes(*([] if told is None else [told]))
     return _judged(verdict, (told,), demand)
 
 
@@ -117,10 +117,6 @@ def _said(index: Mapping[str, Any] | None) -> str | None:
     return said if isinstance(said, str) and is_subdir(said) else None
 
 
-def _noted(verdict: Accepted, *notes: Finding) -> Accepted:
-    return Accepted(verdict.rule, verdict.evidence, (*verdict.notes, *notes))
-
-
 def _judged(verdict: Accepted, findings: tuple[Finding, ...], demand: Demand) -> Verdict:
     if not findings:
         return verdict
@@ -128,7 +124,7 @@ def _judged(verdict: Accepted, findings: tuple[Finding, ...], demand: Demand) ->
         told = (
             Finding(Code.PATCH_REPORTED, each.where, {"failed": each.code.value, **each.facts}) for each in findings
         )
-        return _noted(verdict, *told)
+        return verdict.with_notes(*told)
     if any(each.code.severity is Severity.UNKNOWN for each in findings):
         return Undecided(findings, verdict.evidence)
     return Rejected(findings, verdict.evidence)

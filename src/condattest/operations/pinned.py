@@ -52,5 +52,5 @@ def _narrowed(verdict: Verdict, answer: Verification, pinned: Pins, policy: Poli
     if finding is None:
         return verdict
     if finding.code.severity is Severity.NOTE:
-        return Accepted(verdict.rule, verdict.evidence, (*verdict.notes, finding))
+        return verdict.with_notes(finding)
     return Rejected((finding,), verdict.evidence)

@@ -10,7 +10,6 @@ import contextlib
 import hashlib
 import os
 import tempfile
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from typing import IO, BinaryIO, Final
 from condattest.errors import LocalFailure, Misuse
 from condattest.model.artifact import Sha256
 from condattest.transport import files
+from condattest.transport.room import Room
 
 _PART: Final = 256 * 1024
 _STAGED: Final = ".incoming-"
@@ -99,8 +99,7 @@ class Shelf:
     def __init__(self, folder: Path, limit: int) -> None:
         self._folder = folder
         self._limit = limit
-        self._lock = threading.Lock()
-        self._written = limit  # So that the first entry that is written looks at what is there.
+        self._room = Room(folder, limit, passed_over=_STAGED)
 
     def open(self, sha256: Sha256) -> Kept | None:
         """Open the bytes of a digest; None where they are not kept."""
@@ -171,29 +170,9 @@ class Shelf:
             incoming.opened.flush()
             if self.holds(incoming.size):
                 os.replace(incoming.path, self._folder / incoming.sha256)
-                self._make_room(incoming.size)
+                self._room.take(incoming.size)
         except OSError as error:
             raise _cannot(self._folder, error) from None
-
-    def _make_room(self, more: int) -> None:
-        with self._lock:
-            self._written += more
-            if self._written <= self._limit:
-                return
-            found = []
-            for entry in os.scandir(self._folder):
-                with contextlib.suppress(OSError):
-                    state = entry.stat(follow_symlinks=False)
-                    if not entry.name.startswith(_STAGED):
-                        found.append((state.st_mtime_ns, state.st_size, entry.path))
-            self._written = sum(size for _, size, _ in found)
-            # Some more than needed, so that it is not done at every entry.
-            for _, size, name in sorted(found):
-                if self._written <= self._limit * 9 // 10:
-                    break
-                with contextlib.suppress(OSError):
-                    os.unlink(name)
-                self._written -= size
 
 
 def _cannot(folder: Path, error: OSError) -> LocalFailure:

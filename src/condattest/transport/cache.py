@@ -17,7 +17,6 @@ import contextlib
 import hashlib
 import os
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -29,6 +28,7 @@ import msgspec
 
 from condattest.errors import LocalFailure, Misuse, NotFound, Offline
 from condattest.transport import files
+from condattest.transport.room import Room
 
 if TYPE_CHECKING:
     from condattest.transport.fetch import Fetched, NotModified
@@ -85,8 +85,7 @@ class Cached:
         self._folder = folder
         self._limit = limit
         self._offline = offline
-        self._lock = threading.Lock()
-        self._written = limit  # So that the first entry that is written looks at what is there.
+        self._room = Room(folder, limit, least=_LEAST)
 
     def __call__(self, url: str, limit: int) -> bytes:
         """Return the body of a URL; raises as a `Fetcher` does."""
@@ -167,26 +166,7 @@ class Cached:
         with contextlib.suppress(OSError, LocalFailure):
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             files.write_new(path, line + body, replace=True, mode=0o600)
-            self._make_room(max(len(line) + len(body), _LEAST))
-
-    def _make_room(self, more: int) -> None:
-        with self._lock:
-            self._written += more
-            if self._written <= self._limit:
-                return
-            found = []
-            for entry in os.scandir(self._folder):
-                with contextlib.suppress(OSError):
-                    state = entry.stat(follow_symlinks=False)
-                    found.append((state.st_mtime, max(state.st_size, _LEAST), entry.path))
-            self._written = sum(size for _, size, _ in found)
-            # Some more than needed, so that it is not done at every entry.
-            for _, size, name in sorted(found):
-                if self._written <= self._limit * 9 // 10:
-                    break
-                with contextlib.suppress(OSError):
-                    os.unlink(name)
-                self._written -= size
+            self._room.take(len(line) + len(body))
 
 
 def _digests(url: str) -> frozenset[str]:

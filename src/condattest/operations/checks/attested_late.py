@@ -6,17 +6,16 @@ somebody who has the file can still sign it. The trusted time is compared with t
 
 from condattest.model.finding import Code, Finding
 from condattest.operations.audit_spool import Row, moment
-from condattest.operations.checks.check import Ran, Scope
+from condattest.operations.checks.check import Counting, Ran, Scope
 
 
-class AttestedLate:
+class AttestedLate(Counting):
     """Finds them, each by its own row."""
 
     name = "attested-late"
 
     def __init__(self, scope: Scope) -> None:
-        self._scope = scope
-        self._count = 0
+        super().__init__(scope)
         self._timed = 0
 
     def ran(self) -> Ran:
@@ -32,10 +31,6 @@ class AttestedLate:
         if row.signed and row.indexed is not None:
             self._timed += 1
             self._count += bool(self.findings(row))
-
-    def found(self) -> int:
-        """How many there are."""
-        return self._count
 
     def findings(self, row: Row) -> tuple[Finding, ...]:
         """AUDIT-LATE, with both times."""

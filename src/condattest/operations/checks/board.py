@@ -1,14 +1,15 @@
 """All checks together: each row is shown to each of them.
 
-Owns `Board`.
+Owns `Board` and `Results`.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
 
-from condattest.model.audit import CHECKS, CheckRun
+from condattest.model.audit import CHECKS, Audited, CheckRun
 from condattest.model.finding import Finding
-from condattest.operations.audit_spool import Row
+from condattest.operations.audit_spool import Row, Spool
 from condattest.operations.checks.attested_late import AttestedLate
 from condattest.operations.checks.check import Check, Scope
 from condattest.operations.checks.downgrade import Downgrade
@@ -76,3 +77,20 @@ class Board:
         for check in self._checks:
             ran = check.ran()
             yield CheckRun(check.name, ran.ran, check.found() if ran.ran else 0, ran.reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """The packages of an audit, with what checks that compare them have to say."""
+
+    spool: Spool
+    board: Board
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self.spool)
+
+    def __iter__(self) -> Iterator[Audited]:
+        """Walk through them; as often as needed."""
+        for row in self.spool:
+            yield row.audited(self.board.findings(row))

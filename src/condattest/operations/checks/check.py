@@ -1,8 +1,8 @@
 """What every check of an audit is.
 
-Owns `Check`, `Scope`, `Ran`, `found_in` and `counts`. A check sees each row once, in the order of the audit, and keeps
-no rows; after the last one it says how many packages it found something about, and what, when it is shown a row again.
-One that could not run says why, and is no pass.
+Owns `Check`, `Counting`, `Scope`, `Ran`, `found_in` and `counts`. A check sees each row once, in the order of the
+audit, and keeps no rows; after the last one it says how many packages it found something about, and what, when it is
+shown a row again. One that could not run says why, and is no pass.
 """
 
 from dataclasses import dataclass
@@ -86,6 +86,22 @@ class Check(Protocol):
     def findings(self, row: Row) -> tuple[Finding, ...]:
         """What it has to say of a row that is not among the row's own findings; asked after the last row."""
         ...
+
+
+class Counting:
+    """What checks share that count rows, and have nothing to say of them beyond the rows' own findings."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+        self._count = 0
+
+    def found(self) -> int:
+        """How many there are."""
+        return self._count
+
+    def findings(self, row: Row) -> tuple[Finding, ...]:
+        """Nothing more."""
+        return ()
 
 
 _CHECK_OF: Final = {

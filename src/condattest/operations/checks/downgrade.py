@@ -11,20 +11,19 @@ version has.
 from condattest.formats.version_order import Order, order
 from condattest.model.finding import Code, Finding
 from condattest.operations.audit_spool import Row
-from condattest.operations.checks.check import Ran, Scope
+from condattest.operations.checks.check import Counting, Ran, Scope
 
 
-class Downgrade:
+class Downgrade(Counting):
     """Finds them."""
 
     name = "downgrade"
 
     def __init__(self, scope: Scope) -> None:
-        self._scope = scope
+        super().__init__(scope)
         self._attested: dict[str, dict[str, str]] = {}
         self._unattested: dict[str, dict[str, int]] = {}
         self._lowest: dict[str, tuple[Order, str]] | None = None
-        self._count = 0
 
     def ran(self) -> Ran:
         """It always runs; without sidecars, what is advertised counts as attested."""

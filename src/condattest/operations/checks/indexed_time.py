@@ -10,20 +10,19 @@ from typing import Final
 
 from condattest.model.finding import Code, Finding
 from condattest.operations.audit_spool import Row, moment
-from condattest.operations.checks.check import Ran, Scope
+from condattest.operations.checks.check import Counting, Ran, Scope
 
 SKEW: Final = timedelta(minutes=10)
 """By how much the server's clock and ours may differ."""
 
 
-class IndexedTime:
+class IndexedTime(Counting):
     """Finds them, each by its own row."""
 
     name = "indexed-time"
 
     def __init__(self, scope: Scope) -> None:
-        self._scope = scope
-        self._count = 0
+        super().__init__(scope)
         self._timed = 0
 
     def ran(self) -> Ran:
@@ -36,10 +35,6 @@ class IndexedTime:
         """Count a row whose time cannot be true."""
         self._timed += row.indexed is not None
         self._count += bool(self.findings(row))
-
-    def found(self) -> int:
-        """How many there are."""
-        return self._count
 
     def findings(self, row: Row) -> tuple[Finding, ...]:
         """AUDIT-INDEXED-TIME, with the time."""

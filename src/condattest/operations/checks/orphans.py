@@ -6,17 +6,13 @@ name.
 
 from condattest.model.finding import Finding
 from condattest.operations.audit_spool import Row
-from condattest.operations.checks.check import Ran, Scope, counts
+from condattest.operations.checks.check import Counting, Ran, counts
 
 
-class Orphans:
+class Orphans(Counting):
     """Counts them; what is to be said of each is among the audit's own findings, since no row is about it."""
 
     name = "orphans"
-
-    def __init__(self, scope: Scope) -> None:
-        self._scope = scope
-        self._count = 0
 
     def ran(self) -> Ran:
         """It needs a store."""
@@ -34,11 +30,3 @@ class Orphans:
     def news(self, findings: tuple[Finding, ...]) -> None:
         """Count what a look at the whole store found."""
         self._count += sum(counts(each, self.name) for each in findings)
-
-    def found(self) -> int:
-        """How many there are."""
-        return self._count
-
-    def findings(self, row: Row) -> tuple[Finding, ...]:
-        """Nothing more."""
-        return ()

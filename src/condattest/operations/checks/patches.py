@@ -5,21 +5,16 @@ Owns `Patches`. Each record is judged when its package is; here they are counted
 
 from typing import Final
 
-from condattest.model.finding import Finding
 from condattest.operations.audit_spool import Row
-from condattest.operations.checks.check import Ran, Scope, found_in
+from condattest.operations.checks.check import Counting, Ran, found_in
 
 _UNPROVEN: Final = "records that no generation lists were not held against their archives"
 
 
-class Patches:
+class Patches(Counting):
     """Counts them; the reasons are among the rows' own findings."""
 
     name = "patches"
-
-    def __init__(self, scope: Scope) -> None:
-        self._scope = scope
-        self._count = 0
 
     def ran(self) -> Ran:
         """It runs where a policy says who may patch the channel."""
@@ -30,11 +25,3 @@ class Patches:
     def observe(self, row: Row) -> None:
         """Count a row whose patches are not in order."""
         self._count += bool(row.found) and found_in(row, self.name)
-
-    def found(self) -> int:
-        """How many there are."""
-        return self._count
-
-    def findings(self, row: Row) -> tuple[Finding, ...]:
-        """Nothing more."""
-        return ()

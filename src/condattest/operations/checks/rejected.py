@@ -3,19 +3,14 @@
 Owns `Rejected`.
 """
 
-from condattest.model.finding import Finding
 from condattest.operations.audit_spool import Row
-from condattest.operations.checks.check import Ran, Scope
+from condattest.operations.checks.check import Counting, Ran
 
 
-class Rejected:
+class Rejected(Counting):
     """Counts them; the reasons are among the rows' own findings."""
 
     name = "rejected"
-
-    def __init__(self, scope: Scope) -> None:
-        self._scope = scope
-        self._count = 0
 
     def ran(self) -> Ran:
         """It always runs; without sidecars only records are judged."""
@@ -26,11 +21,3 @@ class Rejected:
     def observe(self, row: Row) -> None:
         """Count a row that is rejected."""
         self._count += row.status == "rejected"
-
-    def found(self) -> int:
-        """How many there are."""
-        return self._count
-
-    def findings(self, row: Row) -> tuple[Finding, ...]:
-        """Nothing more."""
-        return ()

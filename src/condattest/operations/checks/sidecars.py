@@ -9,20 +9,19 @@ from collections.abc import Callable
 from condattest.model.finding import Code, Finding
 from condattest.operations import index
 from condattest.operations.audit_spool import Row
-from condattest.operations.checks.check import Ran, Scope, counts, found_in
+from condattest.operations.checks.check import Counting, Ran, Scope, counts, found_in
 from condattest.transport.store import Store
 
 _OF_RECORDS = (Code.SIDECAR_FIELD, Code.BIND_NO_DIGEST, Code.BIND_AMBIGUOUS)
 
 
-class Sidecars:
+class Sidecars(Counting):
     """Counts packages whose sidecar or field is broken, and what else is wrong with the sidecars of a store."""
 
     name = "sidecars"
 
     def __init__(self, scope: Scope) -> None:
-        self._scope = scope
-        self._count = 0
+        super().__init__(scope)
         self._told: set[Finding] = set()
 
     def ran(self) -> Ran:
@@ -48,14 +47,6 @@ class Sidecars:
         fresh = tuple(each for each in findings if each.code not in _OF_RECORDS and each not in self._told)
         self._count += sum(counts(each, self.name) for each in fresh)
         return fresh
-
-    def found(self) -> int:
-        """How many there are."""
-        return self._count
-
-    def findings(self, row: Row) -> tuple[Finding, ...]:
-        """Nothing more."""
-        return ()
 
 
 def of_store(store: Store, subdir: str, on_done: Callable[[int], None] = lambda count: None) -> tuple[Finding, ...]:

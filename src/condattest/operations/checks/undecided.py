@@ -3,19 +3,14 @@
 Owns `Undecided`.
 """
 
-from condattest.model.finding import Finding
 from condattest.operations.audit_spool import Row
-from condattest.operations.checks.check import Ran, Scope
+from condattest.operations.checks.check import Counting, Ran
 
 
-class Undecided:
+class Undecided(Counting):
     """Counts them; the reasons are among the rows' own findings."""
 
     name = "undecided"
-
-    def __init__(self, scope: Scope) -> None:
-        self._scope = scope
-        self._count = 0
 
     def ran(self) -> Ran:
         """It does not run where nothing was asked for."""
@@ -26,11 +21,3 @@ class Undecided:
     def observe(self, row: Row) -> None:
         """Count a row that is undecided."""
         self._count += row.status == "undecided"
-
-    def found(self) -> int:
-        """How many there are."""
-        return self._count
-
-    def findings(self, row: Row) -> tuple[Finding, ...]:
-        """Nothing more."""
-        return ()
