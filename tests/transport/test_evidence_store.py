@@ -137,8 +137,8 @@ def test_what_a_sidecar_holds_is_known_where_all_of_it_is(path, one):
     with EvidenceStore(path) as store:
         store.put(one)
         store.put(two)
-        store.put_sidecar(whole, [two.bundle_sha256, one.bundle_sha256])
-        store.put_sidecar(part, [one.bundle_sha256, Sha256("4" * 64)])
+        store.put_sidecar(whole, root, [two.bundle_sha256, one.bundle_sha256])
+        store.put_sidecar(part, root, [one.bundle_sha256, Sha256("4" * 64)])
     with EvidenceStore(path) as store:
         assert store.known([whole, part, unknown], root) == {whole: (two, one)}
         assert store.known([whole], Sha256("c" * 64)) == {}
@@ -150,7 +150,7 @@ def test_a_sidecar_s_row_that_somebody_made_proves_nothing(path, one):
     sidecar, bad = Sha256("1" * 64), Sha256("d" * 64)
     with EvidenceStore(path) as store:
         store.put(one)
-        store.put_sidecar(sidecar, [bad])
+        store.put_sidecar(sidecar, one.trust_root_sha256, [bad])
     with sqlite3.connect(path) as database:
         database.execute("UPDATE evidence SET bundle = ?", (bytes.fromhex(bad),))
     database.close()
@@ -171,3 +171,24 @@ def test_several_are_found_as_each_is_alone(path, one):
         database.execute("UPDATE evidence SET evidence = ?", (data,))
     with EvidenceStore(path) as store:
         assert store.several(asked, one.trust_root_sha256) == {other.bundle_sha256: other}
+
+
+def test_a_file_of_another_layout_is_begun_anew(path, one):
+    path.parent.mkdir(mode=0o700)
+    with sqlite3.connect(path) as database:
+        database.execute("CREATE TABLE evidence (bundle BLOB PRIMARY KEY, evidence BLOB)")
+        database.execute("INSERT INTO evidence VALUES ('a', 'b')")
+    database.close()
+    path.chmod(0o600)
+    assert found(kept(path, one), one) == one
+
+
+def test_putting_again_leaves_what_sidecars_hold(path, one):
+    sidecar, root = Sha256("1" * 64), one.trust_root_sha256
+    with EvidenceStore(path) as store:
+        store.put(one)
+        store.put_sidecar(sidecar, root, [one.bundle_sha256])
+    for _ in range(2):
+        kept(path, proved(), one)
+    with EvidenceStore(path) as store:
+        assert store.known([sidecar], root) == {sidecar: (one,)}

@@ -170,8 +170,9 @@ class Proofs:
             if self._store is not None and evidence:
                 for each, data in zip(evidence, dumped, strict=True):
                     self._store.put(each, data)
-                if not failures:
-                    self._store.put_sidecar(wanted.sidecar, [each.bundle_sha256 for each in evidence])
+                if not failures and len({each.trust_root_sha256 for each in evidence}) == 1:
+                    bundles = [each.bundle_sha256 for each in evidence]
+                    self._store.put_sidecar(wanted.sidecar, evidence[0].trust_root_sha256, bundles)
             yield Had(evidence, failures, problem)
 
 

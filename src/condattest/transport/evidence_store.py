@@ -29,25 +29,38 @@ from condattest.model.artifact import Sha256
 from condattest.model.evidence import Evidence
 
 _BATCH: Final = 4000
-"""Rows that are written at a time, sorted by their random keys, so that a page is written once for several of them."""
+"""Rows that are written at a time; those with random keys sorted, so that a page is written once for several of them."""
 _PAGE: Final = 16384
 """Bytes of a page of a new file: SQLite's own 4096 take two for every evidence."""
-_TABLE: Final = """
-CREATE TABLE IF NOT EXISTS evidence (
-    bundle BLOB NOT NULL, root BLOB NOT NULL, version TEXT NOT NULL, evidence BLOB NOT NULL,
-    PRIMARY KEY (bundle, root, version)
-) WITHOUT ROWID
+_LAYOUT: Final = 2
+"""A file with another layout is begun anew."""
+_TABLES: Final = """
+DROP TABLE IF EXISTS sidecars;
+DROP TABLE IF EXISTS evidence;
+CREATE TABLE evidence (
+    id INTEGER PRIMARY KEY, bundle BLOB NOT NULL, root BLOB NOT NULL, version TEXT NOT NULL, evidence BLOB NOT NULL,
+    UNIQUE (bundle, root, version)
+);
+CREATE TABLE sidecars (
+    sidecar BLOB NOT NULL, root BLOB NOT NULL, version TEXT NOT NULL, position INTEGER NOT NULL,
+    bundle BLOB NOT NULL, evidence INTEGER,
+    PRIMARY KEY (sidecar, root, version, position)
+) WITHOUT ROWID;
 """
-_SIDECARS: Final = """
-CREATE TABLE IF NOT EXISTS sidecars (
-    sidecar BLOB NOT NULL, version TEXT NOT NULL, position INTEGER NOT NULL, bundle BLOB NOT NULL,
-    PRIMARY KEY (sidecar, version, position)
-) WITHOUT ROWID
+"""Evidence stands in the order in which it was put: an audit asks for it in that order, page after page."""
+_PUT: Final = """
+INSERT INTO evidence (bundle, root, version, evidence) VALUES (?, ?, ?, ?)
+ON CONFLICT (bundle, root, version) DO UPDATE SET evidence = excluded.evidence
+"""
+_PUT_SIDECAR: Final = """
+INSERT OR REPLACE INTO sidecars VALUES (?1, ?2, ?3, ?4, ?5,
+    (SELECT id FROM evidence WHERE bundle = ?5 AND root = ?2 AND version = ?3))
 """
 _KNOWN: Final = """
 SELECT sidecars.sidecar, sidecars.bundle, evidence.evidence FROM sidecars
-LEFT JOIN evidence ON evidence.bundle = sidecars.bundle AND evidence.root = ? AND evidence.version = sidecars.version
-WHERE sidecars.version = ? AND sidecars.sidecar IN ({}) ORDER BY sidecars.sidecar, sidecars.position
+LEFT JOIN evidence ON evidence.id = sidecars.evidence
+WHERE sidecars.sidecar IN ({}) AND sidecars.root = ? AND sidecars.version = ?
+ORDER BY sidecars.sidecar, sidecars.position
 """
 
 
@@ -64,7 +77,7 @@ class EvidenceStore:
     def __init__(self, path: Path) -> None:
         self._lock = threading.Lock()
         self._unsaved: list[tuple[bytes, bytes, str, bytes]] = []
-        self._sidecars: list[tuple[bytes, str, int, bytes]] = []
+        self._sidecars: list[tuple[bytes, bytes, str, int, bytes]] = []
         self.path = path
         self._version = f"{__version__} {version('sigstore')}"
         self._database = _opened(path)
@@ -118,11 +131,11 @@ class EvidenceStore:
         if full:
             self.save()
 
-    def put_sidecar(self, sidecar: Sha256, bundles: Sequence[Sha256]) -> None:
-        """Keep which bundles a sidecar holds; what each proved is put by itself."""
+    def put_sidecar(self, sidecar: Sha256, root: Sha256, bundles: Sequence[Sha256]) -> None:
+        """Keep which bundles a sidecar holds; what each proved under the trust root is put by itself, before."""
         if self._database is not None:
-            key = bytes.fromhex(sidecar)
-            rows = [(key, self._version, position, bytes.fromhex(each)) for position, each in enumerate(bundles)]
+            key = (bytes.fromhex(sidecar), bytes.fromhex(root), self._version)
+            rows = [(*key, position, bytes.fromhex(each)) for position, each in enumerate(bundles)]
             with self._lock:
                 self._sidecars.extend(rows)
 
@@ -134,7 +147,7 @@ class EvidenceStore:
         query = _KNOWN.format(_marks(keys))
         try:
             with self._lock:
-                rows = self._database.execute(query, (bytes.fromhex(root), self._version, *keys)).fetchall()
+                rows = self._database.execute(query, (*keys, bytes.fromhex(root), self._version)).fetchall()
             found: dict[bytes, list[Evidence | None]] = {}
             for sidecar, bundle, kept in rows:
                 found.setdefault(sidecar, []).append(_proof(kept, bundle, root))
@@ -150,12 +163,12 @@ class EvidenceStore:
     def save(self) -> None:
         """Write down what was put since."""
         with self._lock:
-            rows, self._unsaved = sorted(self._unsaved), []
+            rows, self._unsaved = self._unsaved, []
             sidecars, self._sidecars = sorted(self._sidecars), []
             if self._database is not None and (rows or sidecars):
                 with contextlib.suppress(sqlite3.Error), self._database:
-                    self._database.executemany("INSERT OR REPLACE INTO evidence VALUES (?, ?, ?, ?)", rows)
-                    self._database.executemany("INSERT OR REPLACE INTO sidecars VALUES (?, ?, ?, ?)", sidecars)
+                    self._database.executemany(_PUT, rows)
+                    self._database.executemany(_PUT_SIDECAR, sidecars)
 
     def close(self) -> None:
         """Write down what was put, and close the file."""
@@ -216,13 +229,20 @@ def _connected(path: Path) -> sqlite3.Connection:
     database = sqlite3.connect(path, timeout=10, check_same_thread=False)
     try:
         database.execute(f"PRAGMA page_size = {_PAGE}")
-        database.execute(_TABLE)
-        database.execute(_SIDECARS)
-        database.commit()
+        if not _laid_out(database):
+            with database:
+                database.execute("BEGIN IMMEDIATE")
+                if not _laid_out(database):  # Nobody else did in the meantime.
+                    for statement in (*_TABLES.split(";"), f"PRAGMA user_version = {_LAYOUT}"):
+                        database.execute(statement)
     except sqlite3.Error:
         database.close()
         raise
     return database
+
+
+def _laid_out(database: sqlite3.Connection) -> bool:
+    return database.execute("PRAGMA user_version").fetchone() == (_LAYOUT,)
 
 
 def _own(path: Path) -> bool:
