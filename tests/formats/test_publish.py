@@ -198,3 +198,77 @@ def test_a_target_channel_in_another_spelling_is_refused(target):
     finding = refused(a_statement(predicate={"targetChannel": target}))
     assert finding.code is Code.STMT_TARGET_CHANNEL
     assert "secret" not in repr(finding)
+
+
+def _read(payload_type: str, payload: bytes) -> Publish | Code:
+    try:
+        return publish.parse(statements.parse(payload_type, payload))
+    except Malformed as error:
+        return error.finding.code
+
+
+PLAIN = statements.dump(publish.statement(ARTIFACT, CHANNEL))
+
+
+def test_a_plain_statement_is_read_at_once():
+    assert publish.of_plain(PAYLOAD_TYPE, PLAIN) == Publish(NAME, Sha256(HEX), CHANNEL)
+    assert publish.of_plain("application/json", PLAIN) is None
+    long = PLAIN.replace(NAME.encode(), b"n" * statements.MAX_PAYLOAD)
+    assert publish.of_plain(PAYLOAD_TYPE, long) is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        pytest.param(b"}}", b"}} ", id="a space at the end"),
+        pytest.param(b'"predicate":', b'"predicate": ', id="a space within"),
+        pytest.param(b'{"targetChannel"', b'{"targetChannel":"https://x.example/y","targetChannel"', id="a key twice"),
+        pytest.param(b'{"_type"', b'{"predicate":null,"_type"', id="another predicate first"),
+        pytest.param(b'{"sha256"', b'{"sha512":"00","sha256"', id="another digest"),
+        pytest.param(b'{"targetChannel"', b'{"more":1,"targetChannel"', id="more in the predicate"),
+        pytest.param(b"}}", b'},"more":1}', id="more in the statement"),
+        pytest.param(b"https://prefix", b"https:\\/\\/prefix", id="another spelling"),
+        pytest.param(b"zlib", b"\\u007alib", id="an escape"),
+        pytest.param(b"zlib", b"\xff", id="no UTF-8"),
+        pytest.param(b"Statement/v1", b"statement/v1", id="another case"),
+        pytest.param(b"attestations-publish-1", b"attestations-publish-2", id="another predicate type"),
+        pytest.param(b"abcdef", b"ABCDEF", id="an upper-case digest"),
+        pytest.param(b"my-channel", b"my-channel/", id="a channel that is not canonical"),
+    ],
+)
+def test_what_is_not_laid_out_plainly_is_left_to_the_rules(old, new):
+    assert old in PLAIN
+    assert publish.of_plain(PAYLOAD_TYPE, PLAIN.replace(old, new)) is None
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, len(PLAIN)),
+            st.integers(0, 3),
+            st.sampled_from(
+                [
+                    b"",
+                    b" ",
+                    b'"',
+                    b"\\",
+                    b"\\u0041",
+                    b",",
+                    b"{}",
+                    b"null",
+                    b"\x00",
+                    b"\xc3\xa9",
+                    b'"sha256":"00",',
+                    b"0",
+                ]
+            ),
+        ),
+        max_size=2,
+    )
+)
+def test_where_it_says_anything_the_rules_say_the_same(edits):
+    payload = PLAIN
+    for at, length, text in edits:
+        payload = payload[:at] + text + payload[at + length :]
+    said = publish.of_plain(PAYLOAD_TYPE, payload)
+    assert said is None or said == _read(PAYLOAD_TYPE, payload)

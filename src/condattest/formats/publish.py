@@ -1,6 +1,6 @@
 """CEP 27's publish attestation: "this file was published to that channel".
 
-Owns the predicate type and `Publish`. Refuses any other form: exactly one subject with exactly one digest, `sha256`;
+Owns the predicate type, `Publish`, `statement`, `parse` and `of_plain`. Refuses any other form: exactly one subject with exactly one digest, `sha256`;
 a predicate that is absent, null or holds `targetChannel` alone, which must be a canonical channel URL.
 An absent subject name is passed on, since it is the binding that fails then.
 
@@ -13,10 +13,12 @@ Spec: https://github.com/conda/ceps/blob/main/cep-0027.md
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
+
+import msgspec
 
 from condattest.errors import Malformed
-from condattest.formats.statement import Statement, Subject
+from condattest.formats.statement import MAX_PAYLOAD, PAYLOAD_TYPE, Statement, Subject
 from condattest.model.artifact import Artifact, Sha256
 from condattest.model.channel import Channel
 from condattest.model.finding import Code, Finding
@@ -82,6 +84,53 @@ def parse(statement: Statement) -> Publish:
     except ValueError as error:
         raise Malformed(Finding.of(Code.STMT_TARGET_CHANNEL, f"payload: predicate.{_TARGET}", reason=error)) from None
     return Publish(subject.name, sha256, channel)
+
+
+class _Digest(msgspec.Struct, gc=False):
+    sha256: str
+
+
+class _Subject(msgspec.Struct, gc=False):
+    name: str
+    digest: _Digest
+
+
+class _Predicate(msgspec.Struct, gc=False):
+    target: str = msgspec.field(name=_TARGET)
+
+
+class _Plain(msgspec.Struct, gc=False):
+    kind: Literal["https://in-toto.io/Statement/v1"] = msgspec.field(name="_type")
+    subject: tuple[_Subject]
+    predicate_type: Literal["https://schemas.conda.org/attestations-publish-1.schema.json"] = msgspec.field(
+        name="predicateType"
+    )
+    predicate: _Predicate
+
+
+_READER: Final = msgspec.json.Decoder(_Plain)
+_WRITER: Final = msgspec.json.Encoder()
+
+
+def of_plain(payload_type: str, payload: bytes) -> Publish | None:
+    """Read a publish attestation that is laid out just as above, on one line without spaces: nearly all are.
+
+    If the bytes are what an encoder makes of what was read, then nothing else stands in them: no other key, no key
+    twice, no second spelling. So there is nothing that `statement.parse` and `parse` could object to or read otherwise.
+
+    Returns:
+        What they would return; None where it is for them to read, or to refuse.
+    """
+    if payload_type != PAYLOAD_TYPE or len(payload) > MAX_PAYLOAD:
+        return None
+    try:
+        read = _READER.decode(payload)
+        if _WRITER.encode(read) != payload:
+            return None
+        subject = read.subject[0]
+        return Publish(subject.name, Sha256(subject.digest.sha256), Channel.parse(read.predicate.target))
+    except (ValueError, RecursionError):
+        return None
 
 
 def _malformed(code: Code, where: str, expected: str, found: str) -> Malformed:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from condattest.errors import Malformed
 from condattest.formats import provenance, publish, statement
 from condattest.formats.provenance import Provenance
+from condattest.formats.publish import Publish
 from condattest.formats.statement import Statement
 from condattest.model.artifact import Artifact
 from condattest.model.channel import Channel
@@ -50,27 +51,29 @@ class Unbound:
 
 def bind(evidence: Evidence, artifact: Artifact) -> Bound | Foreign | Unbound:
     """Read the signed statement and hold it against the artifact."""
+    plain = publish.of_plain(evidence.payload_type, evidence.payload)
+    if plain is not None:
+        held: Bound | Finding = _publish(plain, artifact)
+        return held if isinstance(held, Bound) else Unbound(held, "publish", publish.PREDICATE_TYPE)
     try:
         signed = statement.parse(evidence.payload_type, evidence.payload)
     except Malformed as error:
         return Unbound(error.finding)
     predicate_type = signed.predicate_type
-    if publish.claims_to_be(predicate_type):
-        kind: Kind = "publish"
-        hold = _publish
-    elif predicate_type == provenance.PREDICATE_TYPE:
-        kind, hold = "slsa-provenance", _provenance
-    else:
+    if not publish.claims_to_be(predicate_type) and predicate_type != provenance.PREDICATE_TYPE:
         return Foreign(predicate_type)
+    kind: Kind = "slsa-provenance" if predicate_type == provenance.PREDICATE_TYPE else "publish"
     try:
-        held = hold(signed, artifact)
+        if kind == "publish":
+            held = _publish(publish.parse(signed), artifact)
+        else:
+            held = _provenance(signed, artifact)
     except Malformed as error:
         held = error.finding
     return Unbound(held, kind, predicate_type) if isinstance(held, Finding) else held
 
 
-def _publish(signed: Statement, artifact: Artifact) -> Bound | Finding:
-    said = publish.parse(signed)
+def _publish(said: Publish, artifact: Artifact) -> Bound | Finding:
     # Name and digest both: a digest alone would let a package be served under another's name.
     if said.name != str(artifact.file):
         return Finding.of(Code.BIND_NAME, "subject[0].name", expected=artifact.file, found=_shown(said.name))
