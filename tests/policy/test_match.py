@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from condattest.model import signer as signers
 from condattest.model.signer import GITHUB_ISSUER, Claims, Signer
 from condattest.policy.match import distinct, mismatches
 from condattest.policy.rules import EmailSigner, GenericSigner, GitHubSigner, GitLabSigner, Window
@@ -292,3 +293,22 @@ def test_a_claim_with_anything_added_or_put_before_never_matches(claim, extra, s
 
 def test_the_issuer_of_github_is_github_s():
     assert ALLOWED.issuer == GITHUB_ISSUER
+
+
+@given(claims=st.fixed_dictionaries({name: st.none() | st.text(max_size=5) for name in signers._OF_A_RUN}))
+@pytest.mark.parametrize(
+    ("allowed", "seen"),
+    [
+        pytest.param(ALLOWED, SEEN, id="github"),
+        pytest.param(replace(ALLOWED, build_signer=REUSABLE), SEEN, id="a reusable workflow"),
+        pytest.param(LAB, gitlab(), id="gitlab"),
+        pytest.param(LAB, github(), id="another's"),
+        pytest.param(GenericSigner(name="g", san=SEEN.san, issuer=GITHUB_ISSUER), SEEN, id="any other"),
+    ],
+)
+def test_no_rule_looks_at_what_a_single_run_has_for_itself(allowed, seen, claims):
+    """Audits decide on packages of one workflow together: runs and commits must not matter."""
+    other = with_claims(seen, **claims)
+    assert mismatches(allowed, other, at=SIGNED) == mismatches(allowed, seen, at=SIGNED)
+    assert distinct(other) == distinct(seen)
+    assert other.lasting() == seen.lasting()

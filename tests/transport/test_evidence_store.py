@@ -192,3 +192,45 @@ def test_putting_again_leaves_what_sidecars_hold(path, one):
         kept(path, proved(), one)
     with EvidenceStore(path) as store:
         assert store.known([sidecar], root) == {sidecar: (one,)}
+
+
+def test_facts_are_known_of_a_sidecar_with_one_bundle(path, one):
+    two, root = proved(), one.trust_root_sha256
+    single, double, unknown = Sha256("1" * 64), Sha256("2" * 64), Sha256("3" * 64)
+    with EvidenceStore(path) as store:
+        store.put(one)
+        store.put(two)
+        store.put_sidecar(single, root, [one.bundle_sha256])
+        store.put_sidecar(double, root, [one.bundle_sha256, two.bundle_sha256])
+    with EvidenceStore(path) as store:
+        assert store.facts([single, double, unknown], root) == {single: codec.parse_facts(codec.dump_facts(one))}
+        assert store.facts([single], Sha256("c" * 64)) == store.facts([], root) == {}
+
+
+@pytest.mark.parametrize("column", ["bundle", "root"])
+def test_facts_under_another_key_are_none(path, one, column):
+    sidecar, other = Sha256("1" * 64), Sha256("d" * 64)
+    kept(path, one)
+    with sqlite3.connect(path) as database:
+        database.execute(f"UPDATE evidence SET {column} = ?", (bytes.fromhex(other),))
+    database.close()
+    bundle = other if column == "bundle" else one.bundle_sha256
+    root = other if column == "root" else one.trust_root_sha256
+    with EvidenceStore(path) as store:
+        store.put_sidecar(sidecar, root, [bundle])
+    with EvidenceStore(path) as store:
+        assert store.facts([sidecar], root) == {}
+
+
+@pytest.mark.parametrize("damage", [b"no facts", "text", 5])
+def test_damaged_facts_are_none(path, one, damage):
+    sidecar, root = Sha256("1" * 64), one.trust_root_sha256
+    with EvidenceStore(path) as store:
+        store.put(one)
+        store.put_sidecar(sidecar, root, [one.bundle_sha256])
+    with sqlite3.connect(path) as database:
+        database.execute("UPDATE evidence SET facts = ?", (damage,))
+    database.close()
+    with EvidenceStore(path) as store:
+        assert store.facts([sidecar], root) == {}
+        assert store.known([sidecar], root) == {sidecar: (one,)}

@@ -1,7 +1,8 @@
 """CEP 27's publish attestation: "this file was published to that channel".
 
-Owns the predicate type, `Publish`, `statement`, `parse` and `of_plain`. Refuses any other form: exactly one subject with exactly one digest, `sha256`;
-a predicate that is absent, null or holds `targetChannel` alone, which must be a canonical channel URL.
+Owns the predicate type, `Publish`, `statement`, `parse` and `of_plain`. Refuses any other form: one subject with
+one digest, `sha256`; a predicate that is absent, null or holds `targetChannel` alone, which must be a canonical
+channel URL.
 An absent subject name is passed on, since it is the binding that fails then.
 
     {"_type": "https://in-toto.io/Statement/v1",

@@ -9,6 +9,7 @@ from typing import Final, Literal
 
 SanKind = Literal["uri", "email", "other"]
 
+_OF_A_RUN: Final = ("build_signer_digest", "source_repository_digest", "build_config_digest", "run_invocation_uri")
 GITHUB_ISSUER: Final = "https://token.actions.githubusercontent.com"
 GITLAB_ISSUER: Final = "https://gitlab.com"
 
@@ -52,6 +53,11 @@ class Signer:
     san_kind: SanKind
     issuer: str
     claims: Claims = Claims()
+
+    def lasting(self) -> tuple[str | None, ...]:
+        """All but what each run of a workflow has for itself, the run and the commits: no rule looks at those."""
+        claims = (getattr(self.claims, field.name) for field in fields(Claims) if field.name not in _OF_A_RUN)
+        return (self.san, self.san_kind, self.issuer, *claims)
 
     def __str__(self) -> str:
         return self.san

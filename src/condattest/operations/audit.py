@@ -24,7 +24,8 @@ from condattest.formats.listings import Listing
 from condattest.model.audit import STATUSES, Audit, CheckRun, Patched, Status, check_of
 from condattest.model.finding import Code, Finding, Severity
 from condattest.operations import audit_records, audit_verdicts, audit_whole
-from condattest.operations.audit_evidence import Had, Proofs, Wanted
+from condattest.operations.audit_alike import Alike
+from condattest.operations.audit_evidence import Had, Proofs, Wanted, chunks
 from condattest.operations.audit_order import Order
 from condattest.operations.audit_patches import PatchJudge
 from condattest.operations.audit_spool import Kept, Row, Spool
@@ -85,6 +86,7 @@ class _Running:
         self._board = Board(self._scope)
         self._judge = self._patch_judge()
         self._deciding = Deciding(terms, now, self._judge)
+        self._alike = None if order.evidence is None else Alike(self._deciding, order.evidence)
         self._subdirs = audit_records.subdirs_of(order.origin, order.subdirs)
         self._places = {subdir: at for at, subdir in enumerate(self._subdirs)}
         self._present: list[str] = []
@@ -219,24 +221,25 @@ class _Running:
             self._on_done(1)
 
     def _judged(self, subdir: str, listings: Iterable[Listing], proofs: Proofs) -> Iterator[Row]:
-        waiting: deque[tuple[Listing, Row | None]] = deque()
+        waiting: deque[tuple[Listing, Row | None, bool]] = deque()
 
         def wanted() -> Iterator[Wanted | None]:
-            for listing in listings:
-                row = self._decided(subdir, listing)
-                waiting.append((listing, row))
-                yield None if row is not None else audit_verdicts.wanted_of(listing, subdir, self._order.terms)
+            for chunk in chunks(listings):
+                rows = self._alike.rows(chunk, subdir) if self._alike is not None else [None] * len(chunk)
+                for listing, alike in zip(chunk, rows, strict=True):
+                    kept = self._decided(subdir, listing)
+                    row = kept or alike
+                    waiting.append((listing, row, kept is not None))
+                    yield None if row is not None else audit_verdicts.wanted_of(listing, subdir, self._order.terms)
 
         had: Had
         for had in proofs.of(wanted()):
-            listing, row = waiting.popleft()
-            if row is None:
-                row = self._deciding.row(listing, subdir, had)
-                row.record = listing.fingerprint() if self._order.resume is not None else ""
-                yield row
-            else:
-                yield row
-                self._owed -= 1  # Whoever took it has put it into the new file.
+            listing, row, is_kept = waiting.popleft()
+            row = row or self._deciding.row(listing, subdir, had)
+            if self._order.resume is not None and not is_kept:
+                row.record = listing.fingerprint()
+            yield row
+            self._owed -= is_kept  # Whoever took it has put it into the new file.
 
     def _decided(self, subdir: str, listing: Listing) -> Row | None:
         """What an earlier run decided, unless the record changed since, or something could not be had then."""

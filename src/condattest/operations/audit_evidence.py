@@ -1,7 +1,7 @@
 """What the sidecars of many packages prove: fetched several at a time, verified in processes.
 
-Owns `Wanted`, `Had` and `Proofs`. What an evidence store knows of a sidecar, by its digest, is neither fetched nor
-verified again. What goes wrong with one sidecar is said of that one.
+Owns `Wanted`, `Had`, `Proofs` and `chunks`. What an evidence store knows of a sidecar, by its digest, is not fetched
+and not verified again. What goes wrong with one sidecar is said of that one.
 """
 
 from collections import deque
@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
 from condattest.errors import LocalFailure
 from condattest.formats import evidence as codec
@@ -32,6 +32,9 @@ _FETCHES: Final = 16
 """Requests at a time."""
 _AHEAD: Final = 6
 """Chunks that are worked on, at the least, before the first of them is taken."""
+
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +108,10 @@ class Proofs:
         """
         ahead: deque[tuple[list[Wanted | None], dict[int, _Begun], dict[int, Had]]] = deque()
         try:
-            for chunk in _chunks(wanted):
+            for chunk in chunks(wanted):
                 ahead.append(self._started(chunk))
-                if len(ahead) > self._ahead:
+                # Where nothing is to be waited for, what is known helps to decide what comes next.
+                while ahead and (len(ahead) > self._ahead or not ahead[0][1]):
                     yield from self._settled(*ahead.popleft())
             while ahead:
                 yield from self._settled(*ahead.popleft())
@@ -176,9 +180,10 @@ class Proofs:
             yield Had(evidence, failures, problem)
 
 
-def _chunks(wanted: Iterable[Wanted | None]) -> Iterator[list[Wanted | None]]:
-    chunk: list[Wanted | None] = []
-    for each in wanted:
+def chunks(items: Iterable[_T]) -> Iterator[list[_T]]:
+    """Yield `CHUNK` of them at a time."""
+    chunk: list[_T] = []
+    for each in items:
         chunk.append(each)
         if len(chunk) == CHUNK:
             yield chunk

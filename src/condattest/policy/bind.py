@@ -64,10 +64,7 @@ def bind(evidence: Evidence, artifact: Artifact) -> Bound | Foreign | Unbound:
         return Foreign(predicate_type)
     kind: Kind = "slsa-provenance" if predicate_type == provenance.PREDICATE_TYPE else "publish"
     try:
-        if kind == "publish":
-            held = _publish(publish.parse(signed), artifact)
-        else:
-            held = _provenance(signed, artifact)
+        held = _publish(publish.parse(signed), artifact) if kind == "publish" else _provenance(signed, artifact)
     except Malformed as error:
         held = error.finding
     return Unbound(held, kind, predicate_type) if isinstance(held, Finding) else held

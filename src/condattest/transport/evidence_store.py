@@ -21,24 +21,26 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Literal, Self
 
 from condattest._version import __version__
 from condattest.formats import evidence as codec
+from condattest.formats.evidence import Facts
 from condattest.model.artifact import Sha256
 from condattest.model.evidence import Evidence
 
 _BATCH: Final = 4000
-"""Rows that are written at a time; those with random keys sorted, so that a page is written once for several of them."""
+"""Rows that are written at a time; those with random keys sorted, so that a page is written once for several."""
 _PAGE: Final = 16384
 """Bytes of a page of a new file: SQLite's own 4096 take two for every evidence."""
-_LAYOUT: Final = 2
+_LAYOUT: Final = 3
 """A file with another layout is begun anew."""
 _TABLES: Final = """
 DROP TABLE IF EXISTS sidecars;
 DROP TABLE IF EXISTS evidence;
 CREATE TABLE evidence (
-    id INTEGER PRIMARY KEY, bundle BLOB NOT NULL, root BLOB NOT NULL, version TEXT NOT NULL, evidence BLOB NOT NULL,
+    id INTEGER PRIMARY KEY, bundle BLOB NOT NULL, root BLOB NOT NULL, version TEXT NOT NULL,
+    facts BLOB, evidence BLOB NOT NULL,
     UNIQUE (bundle, root, version)
 );
 CREATE TABLE sidecars (
@@ -49,15 +51,15 @@ CREATE TABLE sidecars (
 """
 """Evidence stands in the order in which it was put: an audit asks for it in that order, page after page."""
 _PUT: Final = """
-INSERT INTO evidence (bundle, root, version, evidence) VALUES (?, ?, ?, ?)
-ON CONFLICT (bundle, root, version) DO UPDATE SET evidence = excluded.evidence
+INSERT INTO evidence (bundle, root, version, facts, evidence) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (bundle, root, version) DO UPDATE SET facts = excluded.facts, evidence = excluded.evidence
 """
 _PUT_SIDECAR: Final = """
 INSERT OR REPLACE INTO sidecars VALUES (?1, ?2, ?3, ?4, ?5,
     (SELECT id FROM evidence WHERE bundle = ?5 AND root = ?2 AND version = ?3))
 """
 _KNOWN: Final = """
-SELECT sidecars.sidecar, sidecars.bundle, evidence.evidence FROM sidecars
+SELECT sidecars.sidecar, sidecars.bundle, evidence.{} FROM sidecars
 LEFT JOIN evidence ON evidence.id = sidecars.evidence
 WHERE sidecars.sidecar IN ({}) AND sidecars.root = ? AND sidecars.version = ?
 ORDER BY sidecars.sidecar, sidecars.position
@@ -76,7 +78,7 @@ class EvidenceStore:
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.Lock()
-        self._unsaved: list[tuple[bytes, bytes, str, bytes]] = []
+        self._unsaved: list[tuple[bytes, bytes, str, bytes | None, bytes]] = []
         self._sidecars: list[tuple[bytes, bytes, str, int, bytes]] = []
         self.path = path
         self._version = f"{__version__} {version('sigstore')}"
@@ -114,9 +116,9 @@ class EvidenceStore:
         try:
             with self._lock:
                 rows = self._database.execute(query, (bytes.fromhex(root), self._version, *keys)).fetchall()
-            found = [_proof(kept, bundle, root) for bundle, kept in rows]
-        except (sqlite3.Error, TypeError, AttributeError):
+        except sqlite3.Error:
             return {}
+        found = [_proof(kept, bundle, root) for bundle, kept in rows]
         return {each.bundle_sha256: each for each in found if each is not None}
 
     def put(self, value: Evidence, data: bytes | None = None) -> None:
@@ -124,7 +126,8 @@ class EvidenceStore:
         if self._database is None:
             return
         root = bytes.fromhex(value.trust_root_sha256)
-        row = (bytes.fromhex(value.bundle_sha256), root, self._version, data or codec.dump(value))
+        facts, data = codec.dump_facts(value), data or codec.dump(value)
+        row = (bytes.fromhex(value.bundle_sha256), root, self._version, facts, data)
         with self._lock:
             self._unsaved.append(row)
             full = len(self._unsaved) >= _BATCH
@@ -141,24 +144,44 @@ class EvidenceStore:
 
     def known(self, sidecars: Sequence[Sha256], root: Sha256) -> dict[Sha256, tuple[Evidence, ...]]:
         """By sidecar, what its bundles proved under a trust root; only where that is known of every bundle."""
-        if self._database is None or not sidecars:
-            return {}
-        keys = [bytes.fromhex(each) for each in sidecars]
-        query = _KNOWN.format(_marks(keys))
-        try:
-            with self._lock:
-                rows = self._database.execute(query, (*keys, bytes.fromhex(root), self._version)).fetchall()
-            found: dict[bytes, list[Evidence | None]] = {}
-            for sidecar, bundle, kept in rows:
-                found.setdefault(sidecar, []).append(_proof(kept, bundle, root))
-        except (sqlite3.Error, TypeError, AttributeError):
-            return {}
         whole = {}
-        for sidecar, proofs in found.items():
+        for sidecar, rows in self._rows(sidecars, root, "evidence").items():
+            proofs = [_proof(kept, bundle, root) for bundle, kept in rows]
             evidence = tuple(each for each in proofs if each is not None)
             if len(evidence) == len(proofs):
                 whole[Sha256.of_bytes(sidecar)] = evidence
         return whole
+
+    def facts(self, sidecars: Sequence[Sha256], root: Sha256) -> dict[str, Facts]:
+        """By sidecar with a single bundle, a plain publish attestation, the facts of it under a trust root."""
+        found, key = {}, bytes.fromhex(root)
+        for sidecar, rows in self._rows(sidecars, root, "facts").items():
+            (bundle, kept), *others = rows
+            if kept is None or others:
+                continue
+            with contextlib.suppress(ValueError, TypeError):
+                facts = codec.parse_facts(kept)
+                if (facts.bundle, facts.root) == (bundle, key):
+                    found[sidecar.hex()] = facts
+        return found
+
+    def _rows(
+        self, sidecars: Sequence[Sha256], root: Sha256, column: Literal["facts", "evidence"]
+    ) -> dict[bytes, list[tuple[bytes, bytes | None]]]:
+        """By sidecar, for each bundle that it holds its digest and what is kept of it."""
+        found: dict[bytes, list[tuple[bytes, bytes | None]]] = {}
+        if self._database is None or not sidecars:
+            return found
+        keys = [bytes.fromhex(each) for each in sidecars]
+        query = _KNOWN.format(column, _marks(keys))
+        try:
+            with self._lock:
+                rows = self._database.execute(query, (*keys, bytes.fromhex(root), self._version)).fetchall()
+            for sidecar, bundle, kept in rows:
+                found.setdefault(sidecar, []).append((bundle, kept))
+        except (sqlite3.Error, TypeError):
+            return {}
+        return found
 
     def save(self) -> None:
         """Write down what was put since."""
@@ -197,9 +220,9 @@ def _proof(kept: bytes | None, bundle: bytes, root: Sha256) -> Evidence | None:
         return None
     try:
         found = codec.parse(kept)
-    except ValueError:
+        return found if (found.bundle_sha256, found.trust_root_sha256) == (bundle.hex(), root) else None
+    except (ValueError, TypeError, AttributeError):  # Something else stands there.
         return None
-    return found if (found.bundle_sha256, found.trust_root_sha256) == (bundle.hex(), root) else None
 
 
 def _opened(path: Path) -> sqlite3.Connection | None:
@@ -242,7 +265,8 @@ def _connected(path: Path) -> sqlite3.Connection:
 
 
 def _laid_out(database: sqlite3.Connection) -> bool:
-    return database.execute("PRAGMA user_version").fetchone() == (_LAYOUT,)
+    found: object = database.execute("PRAGMA user_version").fetchone()
+    return found == (_LAYOUT,)
 
 
 def _own(path: Path) -> bool:

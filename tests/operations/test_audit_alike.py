@@ -1,0 +1,192 @@
+"""Packages that are decided by another one are decided as by themselves, whatever the policy says."""
+
+import dataclasses
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from condattest.formats import listings
+from condattest.model.artifact import Sha256
+from condattest.operations import audit_records
+from condattest.operations.audit_alike import Alike
+from condattest.operations.audit_evidence import Had
+from condattest.operations.audit_verdicts import Deciding, Terms
+from condattest.policy.rules import ALWAYS, GitHubSigner, Policy, Revoked, Rule, Window
+from condattest.transport.directory import Directory
+from condattest.transport.evidence_store import EvidenceStore
+from condattest.transport.origin import StoreOrigin
+from tests import audited_channel
+from tests.audited_channel import CHANNEL, NOW, START
+from tests.operations.audits import order, run
+
+TERMS = Terms(channel=CHANNEL, trust=audited_channel.trust())
+
+
+@dataclasses.dataclass
+class Kept:
+    store: EvidenceStore
+    listed: dict[str, list[listings.Listing]]
+    had: dict[Sha256, Had]
+
+    def decided(self, terms=TERMS, now=NOW, subdir=None):
+        """Each package that was decided by another: how, and how by itself."""
+        deciding = Deciding(terms, now)
+        alike = Alike(deciding, self.store)
+        found = []
+        for name, rows in self.listed.items():
+            if subdir in (None, name):
+                for listing, row in zip(rows, alike.rows(rows, name), strict=True):
+                    if row is not None:
+                        found.append((row, deciding.row(listing, name, self.had[listing.sidecar])))
+        return found
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("alike")
+    faults = [each for each in audited_channel.FAULTS if each != "untrusted"]
+    planted = audited_channel.make(folder / "channel", packages=160, each=1, faults=faults)
+    with EvidenceStore(folder / "evidence") as store:
+        with run(order(planted.root, evidence=store)):
+            pass
+        origin = StoreOrigin(Directory(planted.root))
+        listed = {
+            subdir: list(found.listings)
+            for subdir in audited_channel.SUBDIRS
+            if (found := audit_records.read(origin, subdir)) is not None
+        }
+        sidecars = [each.sidecar for rows in listed.values() for each in rows if each.sidecar is not None]
+        had = {key: Had(value) for key, value in store.known(sidecars, TERMS.trust.sha256).items()}
+        yield Kept(store, listed, had)
+
+
+def test_nearly_all_packages_in_order_are_decided_so_without_a_policy(kept):
+    found = kept.decided()
+    assert all(row == alone for row, alone in found)
+    assert len(found) > 100
+    assert {row.status for row, _ in found} == {"accepted"}
+
+
+TEAMS = [f"team-{number}/feedstock" for number in range(audited_channel.TEAMS)]
+windows = st.sampled_from([ALWAYS, ALWAYS, ALWAYS, Window(end=START + timedelta(days=2)), Window(start=NOW)])
+signers = st.builds(
+    GitHubSigner,
+    name=st.just("signer"),
+    repository=st.sampled_from(["*", *TEAMS[:30]]).map(lambda each: each if each != "*" else "team-1/*"),
+    owner_id=st.none() | st.just("1"),
+    ref=st.sampled_from([None, "refs/heads/main", "refs/tags/*"]),
+    triggers=st.sampled_from([("push", "release"), ("release",)]),
+    valid=windows,
+)
+DIGESTS = st.frozensets(st.integers(0, 159), max_size=3)
+rules = st.fixed_dictionaries(
+    {
+        "teams": st.sets(st.sampled_from(TEAMS), min_size=1, max_size=40),
+        "more": st.lists(signers, max_size=2),
+        "min_age": st.sampled_from([timedelta(), timedelta(), timedelta(days=145), timedelta(days=2)]),
+        "threshold": st.sampled_from([1, 1, 1, 2]),
+        "action": st.sampled_from(["require", "require", "report"]),
+        "target_channel": st.sampled_from(["required", "optional"]),
+        "baseline": DIGESTS,
+    }
+)
+
+
+def made(number, package, given, digests):
+    told = tuple(GitHubSigner(name=each, repository=each) for each in sorted(given["teams"]))
+    is_report = given["action"] == "report"
+    return Rule(
+        name=f"rule {number}",
+        channel=CHANNEL,
+        package=package,
+        signers=(*told, *given["more"]),
+        threshold=given["threshold"],
+        min_age=given["min_age"],
+        action=given["action"],
+        reason="why" if is_report else None,
+        expires=NOW + timedelta(days=1) if is_report else None,
+        baseline=frozenset(digests[each] for each in given["baseline"]),
+        target_channel=given["target_channel"],
+    )
+
+
+@given(
+    everything=rules,
+    special=st.dictionaries(st.sampled_from(["late-0", "once-0", "downgrade-0", "taken-over-0", "pkg-00018"]), rules),
+    revoked=DIGESTS,
+    days=st.integers(0, 3),
+)
+def test_whatever_a_policy_says_each_is_decided_as_by_itself(kept, everything, special, revoked, days):
+    digests = [each.sha256 or Sha256("0" * 64) for rows in kept.listed.values() for each in rows][:160]
+    asked = [("*", everything), *special.items()]
+    policy = Policy(
+        source="policy.toml",
+        rules=tuple(made(number, package, each, digests) for number, (package, each) in enumerate(asked)),
+        revoked=Revoked(sha256=frozenset(digests[each] for each in revoked)),
+    )
+    terms = dataclasses.replace(TERMS, policy=policy)
+    for row, alone in kept.decided(terms, NOW + timedelta(days=days)):
+        assert row == alone
+
+
+def policy_of(*teams, **more):
+    told = tuple(GitHubSigner(name=each, repository=each, **more.pop("signer", {})) for each in teams)
+    return dataclasses.replace(
+        TERMS, policy=Policy(source="p", rules=(Rule(name="r", channel=CHANNEL, signers=told, **more),))
+    )
+
+
+def test_under_a_policy_the_rule_is_named_and_strangers_are_left_to_be_told(kept):
+    found = kept.decided(policy_of(*TEAMS[:20]))
+    assert all(row == alone for row, alone in found)
+    assert len(found) > 50
+    assert {row.rule for row, _ in found} == {"r"}
+    assert all(any(f"/{team}/" in each.identity for team in TEAMS[:20]) for row, _ in found for each in row.signed)
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [
+        pytest.param(policy_of(*TEAMS, signer={"valid": Window(start=START)}), id="a signer that is valid for a time"),
+        pytest.param(policy_of(*TEAMS, min_age=timedelta(days=3650)), id="all too young"),
+        pytest.param(policy_of(*TEAMS, threshold=2), id="more signers than each has"),
+        pytest.param(policy_of("stranger/x"), id="somebody else"),
+    ],
+)
+def test_what_may_be_otherwise_for_each_is_left_to_be_decided_one_by_one(kept, terms):
+    assert kept.decided(terms) == []
+
+
+def test_a_package_is_held_against_its_own_statement(kept):
+    """Two packages' sidecars are swapped in the index: each is authentic, and for another package."""
+    rows = [each for each in kept.listed["noarch"] if each.file is not None and each.file.name.startswith("pkg-")]
+    first, second = rows[:2]
+    swapped = [
+        dataclasses.replace(first, sidecar=second.sidecar),
+        dataclasses.replace(second, sidecar=first.sidecar),
+    ]
+    assert all(Alike(Deciding(TERMS, NOW), kept.store).rows(rows[:2], "noarch"))
+    assert Alike(Deciding(TERMS, NOW), kept.store).rows(swapped, "noarch") == [None, None]
+    other = dataclasses.replace(first, sha256=Sha256("0" * 64))
+    assert Alike(Deciding(TERMS, NOW), kept.store).rows([other], "noarch") == [None]
+
+
+def test_another_trust_root_has_proved_nothing(kept):
+    from condattest.signatures.trust_root import TrustRoot
+
+    other = TrustRoot.from_json(audited_channel.attacker().trusted_root_json().encode(), name="other")
+    assert kept.decided(dataclasses.replace(TERMS, trust=other)) == []
+
+
+def test_evidence_that_is_gone_decides_nothing(kept, tmp_path):
+    """Of the first of its kind the whole evidence is asked for: facts alone are none."""
+    listing = next(each for each in kept.listed["noarch"] if each.key.startswith("pkg-"))
+    proof = kept.had[listing.sidecar].evidence[0]
+    with EvidenceStore(tmp_path / "evidence") as store:
+        store.put(proof, b"damaged")
+        store.put_sidecar(listing.sidecar, TERMS.trust.sha256, [proof.bundle_sha256])
+        store.save()
+        assert store.facts([listing.sidecar], TERMS.trust.sha256)
+        assert Alike(Deciding(TERMS, NOW), store).rows([listing], "noarch") == [None]
