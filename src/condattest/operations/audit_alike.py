@@ -17,15 +17,15 @@ from condattest.formats.listings import Listing
 from condattest.model.artifact import Sha256
 from condattest.operations.audit_evidence import Had
 from condattest.operations.audit_spool import Row, Signed, moment
-from condattest.operations.audit_verdicts import Deciding, wanted_of
+from condattest.operations.audit_verdicts import Deciding, listed
+from condattest.operations.judgement import root_of
 from condattest.policy.rules import ALWAYS, Policy, Rule
 from condattest.transport.evidence_store import EvidenceStore
 
 _MOST: Final = 50_000
 """Answers that are kept at a time."""
 
-_Question = tuple[int, bytes]
-_Asked = tuple[Listing, Facts, _Question]
+_Asked = tuple[Listing, Facts, Rule]
 
 
 class Alike:
@@ -42,38 +42,43 @@ class Alike:
         self._policy, self._home = policy, policy.home(terms.channel)
         self._named = policy.revoked.sha256.union(*(rule.baseline for rule in policy.rules))
         self._age = max((rule.min_age for rule in policy.rules), default=timedelta())
-        self._answers: dict[_Question, Signed | None] = {}
+        self._answers: dict[tuple[int, bytes], Signed | None] = {}
         self._can_be = deciding.patches is None and not _is_dated(policy)
 
     def rows(self, listings: Sequence[Listing], subdir: str) -> list[Row | None]:
         """Decide on packages; None for each that is to be decided by itself."""
         rows: list[Row | None] = [None] * len(listings)
-        asked = self._asked(listings, subdir) if self._can_be else {}
+        if not self._can_be:
+            return rows
         if len(self._answers) > _MOST:
             self._answers.clear()
-        self._answer({each[2]: each for each in asked.values() if each[2] not in self._answers}, subdir)
-        for at, (listing, facts, question) in asked.items():
-            first = self._answers.get(question)
+        for at, (listing, facts, rule) in self._asked(listings).items():
+            question = id(rule), facts.common
+            if question not in self._answers:
+                self._answers[question] = self._answer(listing, subdir, facts)
+            first = self._answers[question]
             if first is not None:
-                rows[at] = self._row(listing, subdir, facts, first)
+                rows[at] = self._row(listing, subdir, facts, rule, first)
         return rows
 
-    def _asked(self, listings: Sequence[Listing], subdir: str) -> dict[int, _Asked]:
-        """By place, those of which facts are known that need nobody else's judgement."""
-        wanted = [wanted_of(each, subdir, self._deciding.terms) for each in listings]
+    def _asked(self, listings: Sequence[Listing]) -> dict[int, _Asked]:
+        """By place, those that meet what is asked of them alone, so that the rest is one question for all alike."""
+        ruled: list[tuple[int, Listing, Rule, Sha256]] = []
         sidecars: dict[Sha256, list[Sha256]] = {}
-        for each in wanted:
-            if each is not None:
-                sidecars.setdefault(each.roots[0], []).append(each.sidecar)
+        for at, listing in enumerate(listings):
+            if listing.sidecar is None or listing.file is None or listing.finding is not None:
+                continue
+            rule = self._policy.rule_for(listing.file.name, self._home)
+            if rule is not None:
+                root = root_of(rule, self._deciding.terms.trust, self._deciding.terms.roots).sha256
+                ruled.append((at, listing, rule, root))
+                sidecars.setdefault(root, []).append(listing.sidecar)
         known = {root: self._store.facts(digests, root) for root, digests in sidecars.items()}
         asked: dict[int, _Asked] = {}
-        for at, (listing, each) in enumerate(zip(listings, wanted, strict=True)):
-            facts = known[each.roots[0]].get(each.sidecar) if each is not None else None
-            if facts is None or not self._holds(listing, facts):
-                continue
-            rule = self._rule(listing)
-            if rule is not None:
-                asked[at] = listing, facts, (id(rule), facts.common)
+        for at, listing, rule, root in ruled:
+            facts = known[root].get(listing.sidecar or "")
+            if facts is not None and self._holds(listing, facts):
+                asked[at] = listing, facts, rule
         return asked
 
     def _holds(self, listing: Listing, facts: Facts) -> bool:
@@ -85,36 +90,19 @@ class Alike:
         since = max(facts.at, moment(listing.indexed) or facts.at)
         return since <= self._deciding.now - self._age
 
-    def _rule(self, listing: Listing) -> Rule | None:
-        return None if listing.file is None else self._policy.rule_for(listing.file.name, self._home)
-
-    def _answer(self, asked: dict[_Question, _Asked], subdir: str) -> None:
-        """Decide on the first of each kind, by its evidence; where that is gone, on all of them one by one."""
-        for question, (listing, facts, _) in asked.items():
-            if listing.sidecar is None:
-                continue
-            proofs = self._store.known([listing.sidecar], Sha256.of_bytes(facts.root)).get(listing.sidecar)
-            row = None if proofs is None else self._deciding.row(listing, subdir, Had(proofs))
-            good = row is not None and row.status == "accepted" and not row.found and len(row.signed) == 1
-            self._answers[question] = row.signed[0] if row is not None and good else None
-
-    def _row(self, listing: Listing, subdir: str, facts: Facts, first: Signed) -> Row | None:
-        file, rule = listing.file, self._rule(listing)
-        if file is None or rule is None:
+    def _answer(self, listing: Listing, subdir: str, facts: Facts) -> Signed | None:
+        """Decide on the first of its kind, by its whole evidence: who signed it, where it is accepted."""
+        proofs = self._store.get(Sha256.of_bytes(facts.bundle), Sha256.of_bytes(facts.root))
+        if proofs is None:
             return None
-        return Row(
-            subdir=subdir,
-            file=listing.key,
-            name=file.name,
-            version=file.version,
-            sha256=listing.sha256,
-            sidecar=listing.sidecar,
-            status="accepted",
-            indexed=listing.indexed,
-            rule=rule.name if self._deciding.terms.policy is not None else None,
-            signed=[Signed(first.identity, first.issuer, facts.at, facts.source, first.who)],
-            found=[],
-        )
+        row = self._deciding.row(listing, subdir, Had((proofs,)))
+        return row.signed[0] if row.status == "accepted" and not row.found and len(row.signed) == 1 else None
+
+    def _row(self, listing: Listing, subdir: str, facts: Facts, rule: Rule, first: Signed) -> Row:
+        row = listed(listing, subdir)
+        row.status, row.rule = "accepted", rule.name if self._deciding.terms.policy is not None else None
+        row.signed = [Signed(first.identity, first.issuer, facts.at, facts.source, first.who)]
+        return row
 
 
 def _is_dated(policy: Policy) -> bool:

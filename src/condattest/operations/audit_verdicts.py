@@ -67,6 +67,7 @@ _NOBODY: Final = rules.nobody_required()
 
 def wanted_of(listing: Listing, subdir: str, terms: Terms) -> Wanted | None:
     """The sidecar that is to be had for a package; None where none is advertised, or the record is not worth it."""
+    # `audit_alike` asks the same.
     if listing.sidecar is None or listing.file is None or listing.sha256 is None or listing.finding is not None:
         return None
     artifact = Artifact(listing.file, listing.sha256, subdir)

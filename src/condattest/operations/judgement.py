@@ -20,7 +20,7 @@ from condattest.model.finding import Code, Finding, Severity
 from condattest.model.verdict import Accepted, Rejected, Undecided, Verdict
 from condattest.operations.attestations import Collected, digest_of
 from condattest.policy.decide import Judgement, judge
-from condattest.policy.rules import Policy
+from condattest.policy.rules import Policy, Rule
 from condattest.signatures.authenticate import authenticate_parsed
 from condattest.signatures.trust_root import TrustRoot
 
@@ -113,10 +113,14 @@ def candidates(
     """The trust roots that may apply to an artifact. The rule decides again, by the digest of the one that was used."""
     if channel is None:
         return [trust, *roots.values()]  # Only the statement says which rule applies.
-    rule = policy.rule_for(artifact.file.name, policy.home(channel))
-    if rule is None or rule.trusted_root is None or rule.trusted_root not in roots:
-        return [trust]
-    return [roots[rule.trusted_root]]
+    return [root_of(policy.rule_for(artifact.file.name, policy.home(channel)), trust, roots)]
+
+
+def root_of(rule: Rule | None, trust: TrustRoot, roots: Mapping[str, TrustRoot]) -> TrustRoot:
+    """The trust root that a rule names, or else the caller's."""
+    if rule is None or rule.trusted_root is None:
+        return trust
+    return roots.get(rule.trusted_root, trust)
 
 
 def _authenticated(bundle: Bundle, candidates: Sequence[TrustRoot], authenticate: Authenticate) -> Evidence | Finding:

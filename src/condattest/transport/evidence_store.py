@@ -33,6 +33,8 @@ _BATCH: Final = 4000
 """Rows that are written at a time; those with random keys sorted, so that a page is written once for several."""
 _PAGE: Final = 16384
 """Bytes of a page of a new file: SQLite's own 4096 take two for every evidence."""
+_CACHED: Final = 16_000
+"""Kilobytes of the file that SQLite may hold: what tells where evidence stands is asked for in random order."""
 _LAYOUT: Final = 3
 """A file with another layout is begun anew."""
 _TABLES: Final = """
@@ -252,6 +254,7 @@ def _connected(path: Path) -> sqlite3.Connection:
     database = sqlite3.connect(path, timeout=10, check_same_thread=False)
     try:
         database.execute(f"PRAGMA page_size = {_PAGE}")
+        database.execute(f"PRAGMA cache_size = -{_CACHED}")
         if not _laid_out(database):
             with database:
                 database.execute("BEGIN IMMEDIATE")
