@@ -9,6 +9,7 @@ from condattest.model.audit import CheckRun
 from condattest.model.finding import Code, Finding
 from condattest.operations.audit_outcome import checked, outcome
 from tests.formats.test_audit_report import made
+from tests.operations.checks.rows import unsound
 from tests.operations.test_audit_merge import package
 
 GOOD = package("good")
@@ -105,3 +106,13 @@ def test_names_of_checks_are_checked():
     assert checked(["rejected", "patches", "rejected"]) == ("rejected", "patches")
     with pytest.raises(Misuse, match="no such check"):
         checked(["signers"])
+
+
+def test_a_generation_that_is_not_sound_is_new_where_the_baseline_has_it_not():
+    def found(*numbers, **checks):
+        steps = tuple(unsound(number, Finding.of(Code.ROLLBACK, "x")) for number in numbers)
+        return replace(audit(GOOD, **checks), patches=steps)
+
+    assert outcome(found(1, 2, patches=2), baseline=found(1, patches=1)).failed == {"patches": 1}
+    assert outcome(found(1, 2, patches=2), baseline=found(2, 1, patches=2)).failed == {}
+    assert outcome(found(1, 2, patches=None), baseline=found(1, patches=None)).failed == {}

@@ -176,6 +176,7 @@ class _Running:
 
     def _put_whole(self, subdir: str, whole: Whole) -> None:
         self._findings.extend((*self._board.news(whole.stored), *whole.findings))
+        self._board.generations(whole.patches, whole.findings)
         self._patched.extend(whole.patches)
         if whole.unexplained is not None:
             self._unexplained[subdir] = whole.unexplained

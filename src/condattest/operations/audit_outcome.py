@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from condattest.errors import Misuse
-from condattest.model.audit import CHECKS, Audit, Audited, check_of
+from condattest.model.audit import CHECKS, Audit, Audited, Patched, check_of
 from condattest.model.finding import Code, Finding, Severity
+from condattest.operations.checks.patches import is_fault
 
 FAIL_ON: Final = ("rejected", "revoked", "sidecars", "downgrade", "patches")
 """What an audit fails on unless told otherwise, as far as it ran. What is rejected fails always.
@@ -88,6 +89,7 @@ def _new(audit: Audit, baseline: Audit) -> dict[str, int]:
     """By check, how many packages have something that the baseline has not."""
     known = {key for each in baseline.results for key in _keys(each)}
     known.update(_key("", finding.where, "", finding) for finding in baseline.findings)
+    known.update(key for step in baseline.patches for key in _faults(step))
     found: dict[str, int] = {}
 
     def count(names: set[str]) -> None:
@@ -102,7 +104,15 @@ def _new(audit: Audit, baseline: Audit) -> dict[str, int]:
     for finding in audit.findings:
         if _counts(finding) and _key("", finding.where, "", finding) not in known:
             count({check_of(finding.code)})
+    for step in audit.patches if any(run.ran for run in audit.checks if run.name == "patches") else ():
+        if not known.issuperset(_faults(step)):
+            count({"patches"})
     return found
+
+
+def _faults(step: Patched) -> list[bytes]:
+    where = f"{step.subdir} generation {step.generation}"
+    return [_key(step.subdir, where, "", finding) for finding in step.findings if is_fault(finding)]
 
 
 def _counts(finding: Finding) -> bool:

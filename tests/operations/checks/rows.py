@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+from condattest.model.audit import Patched
 from condattest.model.finding import Finding
 from condattest.operations.audit_spool import Row, Signed
 from condattest.operations.checks.check import Scope
@@ -47,3 +48,10 @@ def shown(check, *rows):
         check.observe(each)
     said = {each.place: check.findings(each) for each in rows}
     return check.found(), {place: [finding.code for finding in found] for place, found in said.items() if found}
+
+
+def unsound(number, *findings):
+    """A generation of patches that is not sound."""
+    return Patched(
+        subdir="noarch", generation=number, at=None, source=None, signer=None, changed=0, removed=0, findings=findings
+    )

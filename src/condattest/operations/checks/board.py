@@ -3,11 +3,11 @@
 Owns `Board` and `Results`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from condattest.model.audit import CHECKS, Audited, CheckRun
+from condattest.model.audit import CHECKS, Audited, CheckRun, Patched
 from condattest.model.finding import Finding
 from condattest.operations.audit_spool import Row, Spool
 from condattest.operations.checks.attested_late import AttestedLate
@@ -34,7 +34,7 @@ class Board:
     """Every check of an audit, in the order of `CHECKS`."""
 
     def __init__(self, scope: Scope) -> None:
-        self._sidecars, self._orphans = Sidecars(scope), Orphans(scope)
+        self._sidecars, self._orphans, self._patches = Sidecars(scope), Orphans(scope), Patches(scope)
         checks: list[Check] = [
             self._sidecars,
             self._orphans,
@@ -45,7 +45,7 @@ class Board:
             Downgrade(scope),
             AttestedLate(scope),
             IndexedTime(scope),
-            Patches(scope),
+            self._patches,
             SeenOnce(scope),
             Revoked(scope),
         ]
@@ -67,6 +67,10 @@ class Board:
         """Take what a look at a store as a whole found; gives what no row says already."""
         self._orphans.news(findings)
         return self._sidecars.news(findings)
+
+    def generations(self, steps: Iterable[Patched], findings: Iterable[Finding]) -> None:
+        """Take what a look at the generations of a subdir found."""
+        self._patches.generations(steps, findings)
 
     def findings(self, row: Row) -> tuple[Finding, ...]:
         """What they have to say of a row, beside its own findings."""
