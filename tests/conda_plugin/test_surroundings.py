@@ -110,6 +110,26 @@ def test_what_is_set_up_wrongly_installs_nothing(local, mode, file, said):
     assert conda.installed("env") == set()
 
 
+@pytest.mark.parametrize("root", [None, "{}"])
+def test_without_a_trust_root_report_says_so_and_installs_and_require_refuses(one_conda, served, root):
+    """Report mode is there to be tried: it stops nobody, and it must not look like a pass either."""
+    conda, place = one_conda, one_conda.home / "trusted_root.json"
+    place.unlink() if root is None else place.write_text(root)
+    at = ("--channel", served.url, "--override-channels", "words")
+    done = conda.create("bad", *at)
+    assert done.returncode == 1
+    assert "trusted_root.json" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert conda.installed("bad") == set()
+    conda.configure("report", policy(served.url))
+    done = conda.create("env", *at)
+    assert done.returncode == 0, done.stderr
+    assert conda.installed("env") == {"words"}
+    assert done.stderr.count("NOTHING WAS CHECKED of 1 package;") == 1
+    assert "trusted_root.json" in done.stderr
+    assert "next:" in done.stderr
+
+
 @pytest.mark.parametrize("mode", ["off", "false", None])
 def test_without_a_policy_or_with_off_conda_is_left_alone(local, mode):
     conda, bare = local
