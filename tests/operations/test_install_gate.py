@@ -158,6 +158,14 @@ def ambiguous(served):
     served.index(record, packages={served.package.name: record})
 
 
+def twice(served):
+    """The record that is attested last, where the check reads it, and before it one that a solver may read."""
+    data = served.files["repodata.json"]
+    name = json.dumps(served.package.name).encode()
+    other = json.dumps({"sha256": served.wanted.sha256, "depends": ["evil"]}).encode()
+    served.files["repodata.json"] = data.replace(name, name + b": " + other + b", " + name)
+
+
 def by_somebody_else(served):
     served.publish(sidecar.dump([signed(served.package, github("mallory/numbers"), channel=served.channel)]))
 
@@ -190,6 +198,7 @@ MANIPULATIONS = {
     "47 the field stripped": (field(...), Code.MISSING_ATTESTATION),
     "48 no sha256 in the record": (lambda served: served.publish(sha256=...), Code.BIND_NO_DIGEST),
     "49 the same file twice": (ambiguous, Code.BIND_AMBIGUOUS),
+    "49 the same file twice in one section": (twice, Code.BIND_AMBIGUOUS),
     "50 another sha256 in the record": (lambda served: served.publish(sha256="0" * 64), Code.BIND_DIGEST),
     "65 a slow drip": (
         answered(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", b"[", b""),
