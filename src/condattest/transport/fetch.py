@@ -19,8 +19,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from types import TracebackType
-from typing import Final, Self, TypeVar
+from typing import Final, TypeVar
 
 import httpx
 import stamina
@@ -29,6 +28,7 @@ from condattest._version import __version__
 from condattest.errors import LocalFailure, Misuse, Offline, TooLarge, Unavailable
 from condattest.transport import answers, redirects, wire
 from condattest.transport.answers import Passing, Unconnected
+from condattest.transport.closing import Closing
 from condattest.transport.redirects import Refused, plain, shown
 
 Fetch = Callable[[str, int], bytes]
@@ -55,7 +55,7 @@ class NotModified:
     """The server says that what the caller has is what there is."""
 
 
-class Fetcher:
+class Fetcher(Closing):
     """Gets what URLs name. Several threads may share one; close it, or use it as a context manager.
 
     Args:
@@ -103,14 +103,6 @@ class Fetcher:
         self._proxies = dict(proxies or {})
         self._lock = threading.Lock()
         self._client: httpx.Client | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close every connection."""
