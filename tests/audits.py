@@ -139,6 +139,7 @@ def audit(count: int = 200, *, texts: tuple[str, ...] = (), generations: int = 1
         "mode": "full",
         "policy": "policy.toml",
         "policy_sha256": Sha256("ab" * 32),
+        "trust_roots": (Sha256("cd" * 32),),
         "started": NOW - timedelta(minutes=3),
         "finished": NOW,
         "complete": True,

@@ -105,7 +105,8 @@ class Conda:
 
     def run(self, *arguments: object) -> subprocess.CompletedProcess[str]:
         environment = {
-            "PATH": os.environ["PATH"],
+            # PYTHONPATH says which condattest is tried, where the environment has another one.
+            **{name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ},
             "HOME": str(self.home),
             "CONDATTEST_CACHE": str(self.home / "cache"),
             "XDG_STATE_HOME": str(self.home / "state"),

@@ -5,9 +5,18 @@ import contextlib
 import functools
 import http.server
 import json
+import select
+import socket
+import socketserver
+import ssl
 import threading
+from datetime import UTC, datetime, timedelta
+from typing import ClassVar
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from condattest.model.channel import Channel
 from tests import conda_installs
@@ -70,6 +79,127 @@ def test_a_private_channel_is_read_with_conda_s_credentials(conda, tmp_path, how
     assert b"secret" not in kept
 
 
+class Seen(Private):
+    """Says who asked for what."""
+
+    asked: ClassVar[list[tuple[str, str]]] = []
+
+    def do_GET(self):
+        self.asked.append((self.headers.get("user-agent", "").partition("/")[0], self.path))
+        super().do_GET()
+
+
+class Tunnel(socketserver.StreamRequestHandler):
+    """A proxy that knows the one host that no resolver knows."""
+
+    to = 0
+    names: ClassVar[set[bytes]] = set()
+
+    def handle(self):
+        method, name, _ = self.rfile.readline().split()
+        while self.rfile.readline().strip():
+            pass
+        self.names.add(method + b" " + name)
+        with socket.create_connection(("127.0.0.1", self.to)) as other:
+            self.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
+            ends = {self.connection: other, other: self.connection}
+            with contextlib.suppress(OSError):
+                while True:
+                    for end in select.select(list(ends), [], [])[0]:
+                        data = end.recv(65536)
+                        if not data:
+                            return
+                        ends[end].sendall(data)
+
+
+class Threads(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+
+
+def authority(folder, host):
+    """A certificate authority of one's own: its certificate, and a server's with its key."""
+    now, day = datetime.now(UTC), timedelta(days=1)
+    names = [x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)]) for name in ("our own", host)]
+    keys = [ec.generate_private_key(ec.SECP256R1()) for _ in names]
+    made = []
+    for name, key in zip(names, keys, strict=True):
+        builder = x509.CertificateBuilder(names[0], name, key.public_key(), x509.random_serial_number())
+        builder = (
+            builder.not_valid_before(now - day)
+            .not_valid_after(now + day)
+            .add_extension(x509.BasicConstraints(ca=name is names[0], path_length=None), critical=True)
+        )
+        if name is names[1]:
+            builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+        made.append(builder.sign(keys[0], hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+    form = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    (folder / "ca.pem").write_bytes(made[0])
+    (folder / "server.pem").write_bytes(made[1] + keys[1].private_bytes(serialization.Encoding.PEM, *form))
+    return folder / "ca.pem", folder / "server.pem"
+
+
+def test_what_conda_reads_by_its_proxy_its_certificates_and_its_netrc_the_check_reads(one_conda, tmp_path):
+    """A company's channel: behind a proxy, under an authority of its own, for those whom `.netrc` knows."""
+    conda, host = one_conda, "channel.example"
+    home = Channel(f"https://{host}/private")
+    conda_installs.make_channel(tmp_path / "served/private", home, tmp_path / "built", conda.box, conda.python)
+    (tmp_path / "other").mkdir()
+    trusted, own = authority(tmp_path, host)
+    stranger, _ = authority(tmp_path / "other", host)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(own)
+    (conda.home / ".netrc").write_text(f"machine {host} login me password secret\n")
+    (conda.home / ".netrc").chmod(0o600)
+    handler = functools.partial(Seen, directory=tmp_path / "served")
+    at = ("--channel", home.url, "--override-channels")
+    with (
+        http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server,
+        Threads(("127.0.0.1", 0), Tunnel) as proxy,
+    ):
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+        Tunnel.to = server.server_port
+        for each in (server, proxy):
+            threading.Thread(target=each.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        try:
+            conda.configure("require", policy(home.url))
+            with (conda.home / ".condarc").open("a") as condarc:
+                condarc.write(f"proxy_servers:\n  https: http://127.0.0.1:{proxy.server_address[1]}\n")
+                condarc.write(f"ssl_verify: {trusted}\n")
+            done = conda.create("env", *at, "numbers")
+            assert done.returncode == 0, done.stderr
+            assert conda.installed("env") == {"letters", "numbers"}
+            assert ("condattest", "/private/noarch/repodata_shards.msgpack.zst") in Seen.asked, Seen.asked
+            assert Tunnel.names == {f"CONNECT {host}:443".encode()}
+            # conda asks no server for what it has: the check alone meets the certificate.
+            conda.environment["CONDA_SSL_VERIFY"] = str(stranger)
+            done = conda.create("bad", "--use-index-cache", *at, "letters")
+            assert done.returncode == 1
+            assert "NET-UNAVAILABLE" in done.stderr
+            assert "certificate" in done.stderr.lower()
+            assert conda.installed("bad") == set()
+            conda.environment["CONDA_SSL_VERIFY"] = "false"
+            done = conda.create("unverified", *at, "letters")
+            assert done.returncode == 0, done.stderr
+            done = conda.create("refused", *at, "words")
+            assert done.returncode == 1
+            assert "MISSING-ATTESTATION" in done.stderr
+        finally:
+            for each in (server, proxy):
+                each.shutdown()
+
+
+def test_certificates_that_are_none_are_told_as_a_setting(one_conda, served, tmp_path):
+    """By http, conda reads a channel without a look at them; a traceback would not say whose mistake it is."""
+    (tmp_path / "ca.pem").write_text("nonsense")
+    one_conda.environment["CONDA_SSL_VERIFY"] = str(tmp_path / "ca.pem")
+    done = one_conda.create("env", "--channel", served.url, "--override-channels", "letters")
+    assert done.returncode == 1
+    assert f"ssl_verify {tmp_path}/ca.pem" in done.stderr
+    assert "next: conda config --show ssl_verify" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert one_conda.installed("env") == set()
+
+
 def test_a_channel_in_a_folder_is_read(conda, tmp_path):
     home = Channel((tmp_path / "local").as_uri())
     conda_installs.make_channel(tmp_path / "local", home, tmp_path / "built", conda.box, conda.python)
@@ -108,6 +238,26 @@ def test_what_is_set_up_wrongly_installs_nothing(local, mode, file, said):
     assert said in done.stderr
     assert "Traceback" not in done.stderr
     assert conda.installed("env") == set()
+
+
+@pytest.mark.parametrize("root", [None, "{}"])
+def test_without_a_trust_root_report_says_so_and_installs_and_require_refuses(one_conda, served, root):
+    """Report mode is there to be tried: it stops nobody, and it must not look like a pass either."""
+    conda, place = one_conda, one_conda.home / "trusted_root.json"
+    place.unlink() if root is None else place.write_text(root)
+    at = ("--channel", served.url, "--override-channels", "words")
+    done = conda.create("bad", *at)
+    assert done.returncode == 1
+    assert "trusted_root.json" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert conda.installed("bad") == set()
+    conda.configure("report", policy(served.url))
+    done = conda.create("env", *at)
+    assert done.returncode == 0, done.stderr
+    assert conda.installed("env") == {"words"}
+    assert done.stderr.count("NOTHING WAS CHECKED of 1 package;") == 1
+    assert "trusted_root.json" in done.stderr
+    assert "next:" in done.stderr
 
 
 @pytest.mark.parametrize("mode", ["off", "false", None])

@@ -45,6 +45,7 @@ def made(results=(), **more) -> Audit:
         "mode": "full",
         "policy": None,
         "policy_sha256": None,
+        "trust_roots": (Sha256("ef" * 32), Sha256("01" * 32)),
         "started": AT,
         "finished": AT + timedelta(hours=1),
         "complete": True,
@@ -117,6 +118,10 @@ def edited(**more) -> bytes:
         edited(started="yesterday"),
         edited(started="2026-01-02T03:04:05"),
         edited(mode="half"),
+        edited(trustRoots=[]),
+        edited(trustRoots=["AB" * 32]),
+        # By a version that did not say: whether it was made under the root of the others, nobody knows.
+        json.dumps({key: value for key, value in json.loads(written(made())).items() if key != "trustRoots"}).encode(),
     ],
 )
 def test_what_is_no_whole_report_is_refused(data):

@@ -126,7 +126,7 @@ def test_an_index_with_a_key_twice_is_none(within, key, indent):
     place["twice"] = place[key]
     with pytest.raises(Malformed) as caught:
         monolith(json.dumps(document, indent=indent).replace('"twice"', json.dumps(key)).encode())
-    assert caught.value.finding.code is Code.NET_UNAVAILABLE
+    assert caught.value.finding.code is Code.BIND_AMBIGUOUS
 
 
 @pytest.mark.parametrize("stamp", [2**63, 2**64, 2**70, -(2**70), 10**4000])

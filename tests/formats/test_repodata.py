@@ -86,6 +86,49 @@ def test_a_file_in_both_sections_is_refused(find, encode, same):
     assert finding.code is Code.BIND_AMBIGUOUS
 
 
+def pairs(*members):
+    """A msgpack map of up to 15 members, which may have a key twice."""
+    return bytes([0x80 | len(members)]) + b"".join(
+        msgspec.msgpack.encode(key) + (value if isinstance(value, bytes) else msgspec.msgpack.encode(value))
+        for key, value in members
+    )
+
+
+ONE, TWO = pairs(("sha256", HEX)), pairs(("sha256", OTHER))
+NAMED = pairs((str(CONDA), ONE))
+SHARD = msgspec.msgpack.encode(bytes(32))
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (pairs(("packages.conda", pairs((str(CONDA), ONE), (str(CONDA), TWO)))), Code.BIND_AMBIGUOUS),
+        (pairs(("packages.conda", NAMED), ("packages.conda", b"\x80")), Code.BIND_AMBIGUOUS),
+        (pairs(("v3", pairs(("conda", b"\x80"), ("conda", b"\x80")))), Code.BIND_AMBIGUOUS),
+        (pairs(("v3", pairs(("conda", pairs((CONDA.stem, ONE), (CONDA.stem, ONE)))))), Code.BIND_AMBIGUOUS),
+        (pairs(("packages.conda", pairs((str(CONDA), pairs(("sha256", HEX), ("sha256", HEX)))))), Code.NET_UNAVAILABLE),
+    ],
+)
+def test_a_shard_with_a_key_twice_is_refused(data, code):
+    """A client takes the first record of a shard, and the check the last one."""
+    assert refused(find_in_shard, packed(data)).code is code
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pairs(("info", b"\x80"), ("shards", pairs(("zlib", SHARD), ("zlib", SHARD)))),
+        pairs(("info", b"\x80"), ("shards", b"\x80"), ("shards", b"\x80")),
+        pairs(("info", pairs(("shards_base_url", "a"), ("shards_base_url", "b"))), ("shards", b"\x80")),
+    ],
+)
+def test_a_shard_index_with_a_key_twice_is_refused(data):
+    """Two clients fetch two shards."""
+    with pytest.raises(Malformed) as caught:
+        repodata.parse_shard_index(packed(data), where="index")
+    assert caught.value.finding.code is Code.BIND_AMBIGUOUS
+
+
 @both
 def test_fields_that_a_record_does_not_have_are_none(find, encode):
     assert find(encode(index({"name": "zlib"})), CONDA, where="index") == Record(CONDA, None, None, None)

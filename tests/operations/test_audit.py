@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import signal
+import socket
 import threading
 from dataclasses import replace
 from datetime import timedelta
@@ -14,13 +15,14 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import stamina
 
 from condattest.errors import Misuse, Unavailable
 from condattest.formats import compression
 from condattest.model.finding import Code
 from condattest.operations.audit_merge import merge
 from condattest.operations.audit_outcome import outcome
-from condattest.operations.audit_records import Selection
+from condattest.operations.audit_records import SUBDIRS, Selection
 from condattest.policy.rules import GitHubSigner, Policy, Revoked, Rule
 from condattest.signatures.trust_root import TrustRoot
 from condattest.transport.evidence_store import EvidenceStore
@@ -320,6 +322,22 @@ def test_a_subdir_whose_index_cannot_be_had_is_said_and_the_others_are_audited(p
         assert [finding.code for finding in found.findings] == [Code.NET_UNAVAILABLE]
         assert "noarch" not in {each.subdir for each in found.results}
         assert {each.name: each.found for each in found.checks}["undecided"] == found.totals["undecided"] + 1
+
+
+def test_a_dead_host_is_said_for_each_platform_and_not_waited_for_by_each(planted):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/channel"
+    waits = []
+    stamina.instrumentation.set_on_retry_hooks([lambda details: waits.append(details.wait_for)])
+    with Fetcher(attempts=3, first_wait=0.01, longest_wait=0.02) as fetcher:
+        asked = order(planted.root, origin=HttpOrigin(url, fetcher), store=None)
+        with run(asked) as found:
+            said = {finding.where.partition("/repodata")[0]: finding.code for finding in found.findings}
+            assert said == {f"{url}/{subdir}": Code.NET_UNAVAILABLE for subdir in SUBDIRS}
+            assert outcome(found).failed == {}
+            assert outcome(found).missing
+    stamina.instrumentation.set_on_retry_hooks(None)
+    assert len(waits) == 2
 
 
 @pytest.mark.parametrize(

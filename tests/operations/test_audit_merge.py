@@ -8,6 +8,7 @@ import pytest
 
 from condattest.errors import Misuse
 from condattest.formats import audit_report
+from condattest.model.artifact import Sha256
 from condattest.model.audit import CHECKS, STATUSES, Audited, CheckRun, Signature
 from condattest.model.finding import Code, Finding
 from condattest.operations.audit_merge import merge, opened
@@ -73,6 +74,8 @@ def test_one_incomplete_part_makes_the_whole_incomplete_and_times_span():
         [part(1), part(2, target="https://conda.example/other")],
         [part(1), part(2, mode="index-only")],
         [part(1), part(2, policy="p", policy_sha256="ab" * 32)],
+        [part(1), part(2, trust_roots=(Sha256("ef" * 32),))],
+        [part(1), part(2, trust_roots=(Sha256("01" * 32), Sha256("ef" * 32)))],
         [part(1), part(2, subdirs=("linux-64",))],
         [part(1), part(2, subdirs=("linux-64", "noarch"))],
         [part(1), part(2, package("a", status="rejected"), totals=dict.fromkeys(STATUSES, 0) | {"accepted": 1})],
@@ -82,6 +85,14 @@ def test_what_is_not_every_part_of_one_audit_is_refused(parts):
     """A merge without the part that has the rejection would be a pass."""
     with pytest.raises(Misuse):
         merge(parts)
+
+
+def test_parts_under_other_trust_roots_are_told_what_to_do():
+    """What one root vouches for, another may not: together they are the audit of neither."""
+    with pytest.raises(Misuse, match=f"trust roots {'ef' * 32}, {'01' * 32}, another has {'ab' * 32}") as caught:
+        merge([part(1), part(2, trust_roots=(Sha256("ab" * 32),))])
+    assert "condattest trust fetch" in caught.value.hint
+    assert merge([part(1), part(2)]).trust_roots == part(1).trust_roots
 
 
 def test_reports_are_read_from_files(tmp_path):

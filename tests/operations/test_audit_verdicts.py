@@ -8,11 +8,12 @@ from condattest.formats.listings import Listing
 from condattest.model.artifact import PackageFile, Sha256
 from condattest.model.finding import Code, Finding
 from condattest.operations.audit_evidence import Had
-from condattest.operations.audit_verdicts import Deciding, Terms, listed, wanted_of
+from condattest.operations.audit_verdicts import Deciding, Terms, listed, trust_roots, wanted_of
 from condattest.policy.rules import GitHubSigner, Policy, Rule
 from condattest.sandbox import github
 from condattest.signatures.authenticate import authenticate
-from tests.rehearsal import CHANNEL, NOW, payload_for, sandbox, trust
+from condattest.signatures.trust_root import TrustRoot
+from tests.rehearsal import CHANNEL, NOW, attacker, payload_for, sandbox, trust
 
 FILE = PackageFile.parse("x-1-0.conda")
 LISTING = Listing(str(FILE), FILE, Sha256("ab" * 32), Sha256("cd" * 32), True, 5)
@@ -93,3 +94,9 @@ def test_the_sidecar_that_is_wanted_is_the_one_that_the_record_names():
 
 def test_without_sidecars_what_is_advertised_is_undecided():
     assert [listed(each, "noarch").status for each in (LISTING, UNATTESTED)] == ["undecided", "unattested"]
+
+
+def test_a_report_names_the_root_in_force_first_and_then_those_of_rules():
+    other = TrustRoot.from_json(attacker().trusted_root_json().encode(), name="other")
+    assert trust_roots(other, {"b": trust(), "a": other}) == (other.sha256, *sorted({other.sha256, trust().sha256}))
+    assert trust_roots(trust(), {}) == (trust().sha256,)

@@ -11,7 +11,9 @@ import pytest
 from conda_package_streaming.package_streaming import stream_conda_component
 
 from condattest.errors import Misuse
-from condattest.formats import sidecar
+from condattest.formats import package, sidecar
+from condattest.formats.patch_files import Change, Shard, Value
+from condattest.model.artifact import PackageFile
 from condattest.model.channel import Channel
 from condattest.model.finding import Code
 from condattest.model.verdict import Accepted, Rejected
@@ -25,6 +27,7 @@ from condattest.transport.fetch import Fetcher
 from condattest.transport.file_memory import FileMemory
 from condattest.transport.routed import Route, Routed
 from tests import channels, patched_channel
+from tests.operations.test_patch_verify import publish, replace_shard
 from tests.patched_channel import DAY, NAME, START, TEAMS, fix
 from tests.rehearsal import NOW, REPOSITORY, a_package, artifact_of, attacker, signed, trust
 from tests.transport.conftest import TRUSTS_NOBODY, http, start_peer  # noqa: F401 (a fixture)
@@ -155,6 +158,14 @@ def ambiguous(served):
     served.index(record, packages={served.package.name: record})
 
 
+def twice(served):
+    """The record that is attested last, where the check reads it, and before it one that a solver may read."""
+    data = served.files["repodata.json"]
+    name = json.dumps(served.package.name).encode()
+    other = json.dumps({"sha256": served.wanted.sha256, "depends": ["evil"]}).encode()
+    served.files["repodata.json"] = data.replace(name, name + b": " + other + b", " + name)
+
+
 def by_somebody_else(served):
     served.publish(sidecar.dump([signed(served.package, github("mallory/numbers"), channel=served.channel)]))
 
@@ -187,6 +198,7 @@ MANIPULATIONS = {
     "47 the field stripped": (field(...), Code.MISSING_ATTESTATION),
     "48 no sha256 in the record": (lambda served: served.publish(sha256=...), Code.BIND_NO_DIGEST),
     "49 the same file twice": (ambiguous, Code.BIND_AMBIGUOUS),
+    "49 the same file twice in one section": (twice, Code.BIND_AMBIGUOUS),
     "50 another sha256 in the record": (lambda served: served.publish(sha256="0" * 64), Code.BIND_DIGEST),
     "65 a slow drip": (
         answered(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", b"[", b""),
@@ -230,6 +242,27 @@ def test_an_older_sidecar_is_a_rollback(served, tmp_path):
     served.publish(attestations_sha256=...)
     [answer] = served.judge(memory=FileMemory(tmp_path / "state"))
     assert Code.ROLLBACK_UNATTESTED in codes(answer)
+
+
+def aged(served, age):
+    """The answer where signatures have to be a day old, `age` after this one was made."""
+    rules = tuple(replace(rule, min_age=DAY) for rule in REQUIRED.rules)
+    [answer] = served.judge(policy=replace(REQUIRED, rules=rules), now=NOW + age)
+    return answer
+
+
+@pytest.mark.parametrize("stamp", [..., None, 0, -1, -(2**60), 2**60, 1.5, True, "2020-01-01", [0]])
+def test_an_indexed_timestamp_that_was_edited_shortens_no_wait(served, stamp):
+    """50: whoever serves the index adds, drops or edits it, so that a fresh attestation looks old."""
+    served.publish(indexed_timestamp=stamp)
+    assert codes(aged(served, DAY / 2)) == [Code.POLICY_TOO_YOUNG]
+    assert isinstance(aged(served, DAY * 2).verdict, Accepted)
+
+
+def test_an_indexed_timestamp_that_was_edited_can_only_lengthen_a_wait(served):
+    served.publish(indexed_timestamp=int((NOW + DAY * 2).timestamp() * 1000))
+    assert codes(aged(served, DAY * 2)) == [Code.POLICY_TOO_YOUNG]
+    assert isinstance(served.judge()[0].verdict, Accepted)
 
 
 def test_a_digest_that_the_solver_did_not_have_is_refused(served):
@@ -321,7 +354,44 @@ def unattributed(world):
     world.index(fix(depends=["evil"]))
 
 
+def generations_of_another_subdir(world):
+    world.index({"packages.conda": {NAME: {"license": "X"}}}, subdir="linux-64")
+    assert world.attest(subdir="linux-64").new
+    shutil.rmtree(world.root / "noarch" / "patches")
+    shutil.copytree(world.root / "linux-64" / "patches", world.root / "noarch" / "patches")
+
+
+def one_generation_of_another_subdir(world):
+    """Under a head that its author signed for noarch, the generation that the record's history names is another's."""
+    world.index({"packages.conda": {NAME: {"license": "X"}}}, subdir="linux-64")
+    assert world.attest(subdir="linux-64").new
+    world.index(fix(**patched_channel.CHANGES[-1]) | {"remove": ["words-1.0-0.conda"]})
+    assert world.attest().new
+    shutil.copy(world.root / "linux-64" / "patches" / "1.sigs", world.root / "noarch" / "patches" / "3.sigs")
+
+
+def a_generation_of_another_channel(world):
+    publish(world, target_channel=Channel("https://conda.example/other"))
+
+
+def of_a_server_key(key):
+    """Its author's own tool signs, beside what really changed, a change of what only the server sets."""
+
+    def change(world):
+        entry = world.entry()
+        claimed = Change(Value(1), Value(2))
+        changed = {**entry.changed, key: claimed}
+        replace_shard(world, "numbers", Shard("numbers", {("packages.conda", NAME): replace(entry, changed=changed)}))
+
+    return change
+
+
+SERVED = ("sha256", "size", "indexed_timestamp", "attestations_sha256")
 PATCHES = {
+    **{f"50 a patch of {key}": (of_a_server_key(key), Code.PATCH_KEY) for key in SERVED},
+    "51 of another subdir": (generations_of_another_subdir, Code.CHANNEL_MISMATCH),
+    "51 the record's own, of another subdir": (one_generation_of_another_subdir, Code.CHANNEL_MISMATCH),
+    "51 of another channel": (a_generation_of_another_channel, Code.CHANNEL_MISMATCH),
     "none": (lambda world: shutil.rmtree(world.root / "noarch" / "patches"), Code.PATCH_NONE),
     "53 a change that nobody signed": (unattributed, Code.PATCH_UNATTRIBUTED),
     "54 the patch stripped": (strip, Code.PATCH_STRIPPED),
@@ -340,6 +410,26 @@ def test_a_manipulated_patch_lets_nothing_in(patched, name):
     change, code = PATCHES[name]
     change(patched.world)
     assert codes(judge_patched(patched)) == [code]
+
+
+@pytest.mark.parametrize("key", SERVED)
+def test_a_patch_of_what_the_server_sets_is_refused_with_the_archive_at_hand(patched, key):
+    """50: the record is what its archive and its generations make of it, but for a key that no patch may have."""
+    of_a_server_key(key)(patched.world)
+    asked, policy = patched_wanted(patched)
+    archive = patched.world.root / "noarch" / NAME
+    with open(archive, "rb") as opened:
+        index = package.read(opened, PackageFile.parse(NAME)).index
+    [answer] = judge_at(patched, [replace(asked, index=index)], policy)
+    assert codes(answer) == [Code.PATCH_KEY]
+
+
+def test_an_indexed_timestamp_of_nobody_s_changes_no_patched_record(patched):
+    """50: it is the server's own, and no digest is of it: neither the channel's nor the solver's copy counts."""
+    (patched.world.root / "noarch" / "repodata.json.zst").unlink(missing_ok=True)
+    patched.world.edit("repodata.json", lambda index: index["packages.conda"][NAME].update(indexed_timestamp=1))
+    answer = judge_patched(patched, change=lambda held: held.update(indexed_timestamp=2))
+    assert isinstance(answer.verdict, Accepted), answer
 
 
 def test_an_older_generation_is_a_rollback(patched, tmp_path):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from condattest.errors import ServiceFailed
+from condattest.errors import Misuse, ServiceFailed
 from condattest.formats import patch_files, statement
 from condattest.formats.patch_differences import Difference, Unattributed
 from condattest.formats.patch_statement import MAX_PAYLOAD, PREDICATE_TYPE
@@ -123,6 +123,15 @@ class TestAttesting:
         assert not history.attest(replaced=frozenset({FILE})).new
         assert history.blame().sha256 == publishers.digest_of(history.root / "noarch" / NAME)
         assert history.verify() == []
+
+    def test_a_file_that_was_not_replaced_is_an_error_and_signs_nothing(self, history):
+        """A typing error, or a store into which the new archive was never put: what was meant is not what is signed."""
+        history.index(fix(depends=[]))
+        before = files(history.root)
+        with pytest.raises(Misuse, match=f"--replaced {NAME}: expected another archive"):
+            history.attest(replaced=frozenset({FILE}))
+        assert files(history.root) == before
+        assert history.attest().new
 
     def test_an_observer_s_generations_are_a_chain_of_their_own(self, history):
         other = history.root.with_name("witness")

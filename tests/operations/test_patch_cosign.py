@@ -220,6 +220,12 @@ class TestReplacedArchives:
             cosign(replaced, replaced=REPLACED | {PackageFile.parse("nowhere-1.0-0.conda")})
         assert files(replaced.root) == before
 
+    def test_a_file_that_was_not_replaced_is_none(self, signed):
+        before = files(signed.root)
+        with pytest.raises(Misuse, match="the same one"):
+            cosign(signed, replaced=frozenset({FILE}))
+        assert files(signed.root) == before
+
 
 class TestRefusing:
     @pytest.fixture
@@ -267,12 +273,37 @@ class TestRefusing:
         world.attest(ONE, engine=Claiming())
         refused(lambda: cosign(world), Code.PATCH_AS_BUILT)
 
-    def test_what_the_statement_believes_needs_no_proof(self, world):
+    def test_what_the_statement_believes_needs_no_proof_where_the_signer_believes_it_too(self, world):
         world.index(fix(depends=[]))
         world.attest(ONE, trust_as_built=True)
         for archive in (world.root / "noarch").glob("*.conda"):
             archive.unlink()
-        assert cosign(world).new
+        refused(lambda: cosign(world), Code.PATCH_AS_BUILT)
+        assert len(elements(world, 1)) == 1
+        done = cosign(world, trust_as_built=True)
+        assert (done.new, done.proved) == (True, False)
+
+    def test_what_was_believed_is_proved_by_the_next_signer_or_refused(self, world):
+        """The first signer believed an index that somebody wrote who has no archive for it."""
+        world.index(fix(depends=[]))
+        for base in ("repodata_from_packages.json", "repodata.json"):
+            world.edit(base, lambda document: document["packages.conda"][NAME].update(license="Proprietary"))
+        world.attest(ONE, trust_as_built=True)
+        refused(lambda: cosign(world), Code.PATCH_AS_BUILT)
+        assert len(elements(world, 1)) == 1
+
+    def test_what_was_believed_and_is_so_is_signed_and_told_as_proved(self, world):
+        world.index(fix(depends=[]))
+        world.attest(ONE, trust_as_built=True)
+        done = cosign(world)
+        assert (done.new, done.proved, done.generation.said.as_built) == (True, True, "index")
+
+    def test_where_the_statement_says_archive_nothing_is_believed(self, world):
+        world.index(fix(depends=[]))
+        world.attest(ONE)
+        for archive in (world.root / "noarch").glob("*.conda"):
+            archive.unlink()
+        refused(lambda: cosign(world, trust_as_built=True), Code.PATCH_AS_BUILT)
 
     def test_no_generation_at_all(self, world):
         refused(lambda: cosign(world), Code.PATCH_NONE)

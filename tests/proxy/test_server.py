@@ -53,11 +53,11 @@ async def unfinished(scope, receive, send):
 
 
 class Running:
-    def __init__(self, app):
+    def __init__(self, app, **how):
         self.socket = listening(Listen.parse("127.0.0.1:0"))
         self.port = self.socket.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
-        self.proxy = Proxy(app, self.socket)
+        self.proxy = Proxy(app, self.socket, **how)
         self.thread = threading.Thread(target=self.proxy.run)
 
     def __enter__(self):
@@ -90,3 +90,53 @@ def test_a_head_that_never_ends_is_refused():
     with Running(slow) as running, socket.create_connection(("127.0.0.1", running.port), timeout=5) as connection:
         connection.sendall(b"GET / HTTP/1.1\r\nx: " + b"x" * 100_000)
         assert connection.recv(100).startswith(b"HTTP/1.1 4")
+
+
+def trickle(connection, data):
+    """Send what never ends, a byte at a time; the seconds until the other side has had enough."""
+    began = time.monotonic()
+    connection.settimeout(0.02)
+    while time.monotonic() - began < 5:
+        try:
+            connection.sendall(data[:1])
+            data = data[1:] or b"x"
+            if connection.recv(100) == b"":
+                break
+        except TimeoutError:
+            continue
+        except OSError:
+            break
+    return time.monotonic() - began
+
+
+REQUEST = b"GET / HTTP/1.1\r\nhost: here\r\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "data"),
+    [
+        (b"", b""),
+        (b"", REQUEST + b"x: "),
+        (REQUEST + b"\r\n", REQUEST + b"x: "),
+        (REQUEST + b"content-length: 9999\r\n\r\n", b"x"),
+    ],
+    ids=["nothing", "a slow head", "a slow second head", "a slow body"],
+)
+def test_a_connection_that_does_not_bring_its_request_is_closed(before, data):
+    """As many silent clients as there may be connections, and nobody else is served."""
+    with Running(slow, patience=0.4) as running, socket.create_connection(("127.0.0.1", running.port)) as connection:
+        connection.sendall(before)
+        answer = b""
+        while before and not answer.endswith(b"ab"):
+            answer += connection.recv(1000)
+        if data:
+            assert 0.3 < trickle(connection, data) < 3
+        else:
+            connection.settimeout(3)
+            assert connection.recv(1) == b""
+
+
+def test_an_answer_may_take_longer_than_a_request():
+    """Nor does a connection end that brings one request after another."""
+    with Running(slow, patience=0.1) as running, httpx.Client(trust_env=False) as client:
+        assert [client.get(running.url).text for _ in range(3)] == ["ab"] * 3

@@ -22,6 +22,7 @@ def test_the_header_says_what_was_audited_and_how():
     assert (header["schema"], header["target"]) == ("condattest/audit/1", audits.CHANNEL)
     assert (header["part"], header["mode"], header["limit"]) == ([2, 4], "since", "2026-01-01")
     assert header["policy"] == {"source": "policy.toml", "sha256": "ab" * 32}
+    assert header["trustRoots"] == ["cd" * 32]
     assert [each["name"] for each in header["checks"]] == list(CHECKS)
     assert header["unexplained"] == {"linux-64": 0, "noarch": 3}
     assert json.loads(json.dumps(header)) == header

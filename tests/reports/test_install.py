@@ -1,5 +1,6 @@
 """What the user of an installer reads."""
 
+from condattest.errors import Misuse, Unavailable
 from condattest.model.finding import Code, Finding
 from condattest.model.verdict import Accepted, Rejected, Undecided
 from condattest.operations.install_gate import Answer, Wanted
@@ -29,6 +30,19 @@ def test_an_outage_does_not_fill_pages():
     text = install.told([UNDECIDED] * 100, 100, install.REFUSED)
     assert text.count("NET-OFFLINE") == install.SHOWN
     assert text.endswith("and 80 more")
+
+
+def test_that_nothing_was_checked_is_said_with_the_reason_and_the_next_step():
+    text = install.unchecked(Misuse("\x1b[2Jroot.json: cannot be read", hint="give another"), 2, install.REPORTED)
+    assert text.splitlines() == [
+        "condattest: NOTHING WAS CHECKED of 2 packages; installed all the same, since condattest_mode is report",
+        "  \\x1b[2Jroot.json: cannot be read",
+        "    next: give another",
+    ]
+    text = install.unchecked(Unavailable("https://me:secret@h.example/x", "down"), 1, install.REPORTED)
+    assert "of 1 package;" in text
+    assert "secret" not in text
+    assert "next" not in text
 
 
 def test_programs_get_codes_and_facts():

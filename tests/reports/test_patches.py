@@ -102,17 +102,19 @@ class TestMade:
 
 class TestCosigned:
     def test_it_says_who_signed_now(self, newest):
-        text = shown(patches.show_cosigned, [Cosigned(newest, new=True, wanted=1)])
+        text = shown(patches.show_cosigned, [Cosigned(newest, new=True, wanted=1, proved=True)])
         assert text.startswith(f"noarch: generation 3 cosigned: https://github.com/{TEAMS[2]}")
         assert text.count("\n") == 1
-        text = shown(patches.show_cosigned, [Cosigned(hostile(newest), new=False, wanted=3)])
+        text = shown(patches.show_cosigned, [Cosigned(hostile(newest), new=False, wanted=3, proved=False)])
         assert "signed by this signer already" in text
         assert "1 of 3 signers" in text
+        assert "not proved by archives: this signer vouches for that" in text
 
     def test_the_document(self, newest):
-        told = patches.cosigned([Cosigned(newest, new=True, wanted=2)])
+        told = patches.cosigned([Cosigned(newest, new=True, wanted=2, proved=True)])
         assert told["totals"] == {"subdirs": 1, "new": 1}
         assert (told["results"][0]["new"], told["results"][0]["signers"]) == (True, {"found": 1, "wanted": 2})
+        assert told["results"][0]["provedAsBuilt"] is True
         assert told["results"][0]["payloadSha256"] == newest.payload
 
 

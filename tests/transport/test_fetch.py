@@ -2,12 +2,14 @@
 
 import hashlib
 import logging
+import socket
 import threading
 import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import stamina
 
 from condattest._version import __version__
 from condattest.errors import LocalFailure, Misuse, NotFound, Offline, TooLarge, Unavailable
@@ -91,6 +93,41 @@ def test_a_remembered_etag_cannot_add_a_header(start_peer, fetcher):
     assert fetcher.conditional(peer.url, 10, etag="a\r\nX-Forged: 1", last_modified="now") == Fetched(b"x")
     assert "x-forged" not in peer.asked[0].headers
     assert peer.asked[0].headers["if-modified-since"] == "now"
+
+
+@pytest.fixture
+def retries():
+    """What is tried again, by the time that it is waited for."""
+    waits = []
+    stamina.instrumentation.set_on_retry_hooks([lambda details: waits.append(details.wait_for)])
+    yield waits
+    stamina.instrumentation.set_on_retry_hooks(None)
+
+
+def test_a_server_that_nobody_can_connect_to_is_tried_once_by_each_further_request(start_peer, retries):
+    """Twenty platforms of a dead host, each with all its attempts, would take minutes."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    alive = start_peer(lambda asked: [http("503 Service Unavailable")])
+    with Fetcher(attempts=3, first_wait=0.01, longest_wait=0.02, ssl_context=TRUSTS_NOBODY) as fetcher:
+
+        def ask(url):
+            with pytest.raises(Unavailable) as caught:
+                fetcher(url, 10)
+            tries, retries[:] = len(retries) + 1, []
+            return tries, caught.value
+
+        tries, error = ask(f"http://127.0.0.1:{port}/a")
+        assert (tries, type(error).__name__) == (3, "Unconnected")
+        assert [ask(f"http://127.0.0.1:{port}/{name}")[0] for name in "bc"] == [1, 1]
+        # A server that answers is tried as before, whatever it answers.
+        assert [ask(f"{alive.url}/{name}")[0] for name in "ab"] == [3, 3]
+        with socket.create_server(("127.0.0.1", port)) as listener:
+            thread = threading.Thread(target=lambda: listener.accept()[0].close())
+            thread.start()
+            assert ask(f"http://127.0.0.1:{port}/d")[0] == 1
+            thread.join()
+        assert ask(f"http://127.0.0.1:{port}/e")[0] == 3
 
 
 def test_a_package_is_hashed_while_it_passes(serve_files, fetcher):
@@ -348,8 +385,6 @@ def test_unusable_settings_of_the_environment_are_named(monkeypatch, name, value
 
 
 def test_a_host_that_does_not_answer_is_unavailable(fetcher):
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     with pytest.raises(Unavailable, match="connection failed"):

@@ -34,6 +34,11 @@ from condattest.cli.settings import Command, Settings, pass_settings
     is_flag=True,
     help="Sign a statement that lists what STORE serves otherwise, if it lists just what is found here.",
 )
+@click.option(
+    "--trust-as-built",
+    is_flag=True,
+    help="Sign without a proof by archives what the first signer believed of the index, and vouch for it, too.",
+)
 @signing_options
 @pass_settings
 def command(
@@ -44,6 +49,7 @@ def command(
     channel: str,
     replaced: tuple[str, ...],
     allow_unattributed: bool,
+    trust_as_built: bool,
     instructions: Path | None,
     state: Path | None,
     identity_token_file: Path | None,
@@ -54,9 +60,10 @@ def command(
     """Sign the newest generation too, if a replay here gives just what it says.
 
     For policies whose [[patch]] has a threshold. Checks who signed it so far and that it descends from --state, replays
-    the instructions with the engine that it names, and appends a bundle over the same bytes. A second call by the same
-    signer changes nothing. --repository and its kin, or the policy, say who may have signed and may sign. Whoever
-    cosigns has to name what the author voided or replaced, too. Run it on the staging copy, before publishing.
+    the instructions with the engine that it names, proves by their archives the records that it lists first, and
+    appends a bundle over the same bytes. A second call by the same signer changes nothing. --repository and its kin, or
+    the policy, say who may have signed and may sign. Whoever cosigns has to name what the author voided or replaced,
+    too. Run it on the staging copy, before publishing.
     """
     from condattest.operations import patch_cosign
     from condattest.reports import documents, patches
@@ -75,6 +82,7 @@ def command(
         state=state,
         replaced=replaced_of(replaced),
         allow_unattributed=allow_unattributed,
+        trust_as_built=trust_as_built,
     )
     done = patch_cosign.cosign(order, signer_of(session, identity_token_file))
     session.render(

@@ -2,8 +2,12 @@
 
 Owns `after_solve`, `before_link`, `doctor` and `PackagesRefused`. What was accepted after the solve is not asked for
 again before linking, if the archive in the cache has the very digest; nothing is kept from run to run.
+
+Where nothing can be judged at all (there is no trust root, say), `require` refuses; `report` says that nothing was
+checked, and why. Settings that cannot be understood are an error in both: nobody knows what they ask for.
 """
 
+import functools
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -28,6 +32,8 @@ from condattest.reports.sentences import sentence
 
 _answers: dict[Wanted, Answer] = {}
 """What was answered in this run. The same URL and digest under another channel is another question."""
+_told: set[str] = set()
+"""What was said in this run of what could not be judged: the second hook has nothing to add."""
 
 
 class PackagesRefused(CondaError):  # type: ignore[misc] # conda has no types where it is not installed
@@ -48,7 +54,7 @@ def after_solve(link_precs: Sequence[Any]) -> None:
     gate = _opened()
     if gate is None:
         return
-    answers = _judge(gate, [_solved(prec) for prec in link_precs])
+    answers = _checked(gate, len(link_precs), lambda: _judge(gate, [_solved(prec) for prec in link_precs]))
     _conclude(gate, answers, len(answers))
 
 
@@ -63,7 +69,8 @@ def before_link(link_precs: Sequence[Any]) -> None:
         return
     packages = [_unpacked(prec) for prec in link_precs]
     told = {id(answer): answer for answer in _answers.values()}
-    answers = with_cache(packages, _answers.get, lambda wanted: _judge(gate, wanted))
+    cached = functools.partial(with_cache, packages, _answers.get, lambda wanted: _judge(gate, wanted))
+    answers = _checked(gate, len(packages), cached)
     # What was told after the solve is not told twice; a refusal is always one.
     refusals = refused(answers) if gate.mode is Mode.REQUIRE else []
     _conclude(gate, refusals or [answer for answer in answers if id(answer) not in told], len(answers))
@@ -101,9 +108,23 @@ def _opened() -> Gate | None:
 
 
 def _judge(gate: Gate, packages: Sequence[Wanted]) -> list[Answer]:
-    answers: list[Answer] = _for_conda(lambda: gate.judge(packages))
+    answers = gate.judge(packages)
     _answers.update({answer.wanted: answer for answer in answers})
     return answers
+
+
+def _checked(gate: Gate, total: int, judge: Callable[[], list[Answer]]) -> list[Answer]:
+    """The answers; in report mode none where nothing could be judged, and that is said even to who wants it quiet."""
+    if gate.mode is Mode.REQUIRE:
+        return list(_for_conda(judge))
+    try:
+        return judge()
+    except CondattestError as error:
+        text = install.unchecked(error, total, install.REPORTED)
+        if text not in _told:
+            _told.add(text)
+            sys.stderr.write(f"\n{text}\n")
+        return []
 
 
 def _for_conda(call: Callable[[], Any]) -> Any:

@@ -21,6 +21,7 @@ from requests import Request
 from condattest.cli.requirement import read_policy
 from condattest.cli.session import Session
 from condattest.cli.settings import Settings
+from condattest.errors import Misuse
 from condattest.model.channel import canonical
 from condattest.operations import install_gate
 from condattest.operations.install_gate import Answer, Mode, Wanted
@@ -160,6 +161,18 @@ def _proxies() -> dict[str, str]:
 
 
 def _ssl_context() -> ssl.SSLContext | None:
+    """As `_tls`; files that are named there and are not what they should be are a mistake in conda's settings."""
+    try:
+        return _tls()
+    except (OSError, ImportError) as error:  # ssl.SSLError is an OSError.
+        files = f"ssl_verify {context.ssl_verify}, client_ssl_cert {context.client_ssl_cert}"
+        raise Misuse(
+            f"conda's TLS settings cannot be used ({files}): {error}",
+            hint="conda config --show ssl_verify client_ssl_cert client_ssl_cert_key",
+        ) from None
+
+
+def _tls() -> ssl.SSLContext | None:
     """What conda's `ssl_verify` and `client_ssl_cert` say; None for what our client does by itself."""
     verify, certificate = context.ssl_verify, context.client_ssl_cert
     if verify is True:

@@ -99,6 +99,7 @@ class _Report(_Strict):
     limit: str
     part: tuple[int, int] | None
     policy: _Policy | None
+    trust_roots: Annotated[list[_Hex], msgspec.Meta(min_length=1)]
     started: _Time
     finished: _Time
     totals: dict[str, _Count]
@@ -145,6 +146,7 @@ def write(audit: Audit, out: TextIO, *, exit_code: int, say: Say = plainly, show
             "source": show(audit.policy),
             "sha256": None if audit.policy_sha256 is None else str(audit.policy_sha256),
         },
+        "trustRoots": [str(each) for each in audit.trust_roots],
         "started": audit.started,
         "finished": audit.finished,
         "totals": {"packages": len(audit.results), **audit.totals},
@@ -244,6 +246,7 @@ def parse(data: "bytes | memoryview", *, where: str) -> Audit:
         part=found.part,
         policy=None if found.policy is None else found.policy.source,
         policy_sha256=None if found.policy is None or found.policy.sha256 is None else Sha256(found.policy.sha256),
+        trust_roots=tuple(map(Sha256, found.trust_roots)),
         started=found.started,
         finished=found.finished,
         complete=found.complete,

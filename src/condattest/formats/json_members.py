@@ -87,7 +87,7 @@ def places(data: bytes, whole: Member, values: dict[str, msgspec.Raw]) -> Iterat
     Raises:
         ValueError: As `members` does.
     """
-    lengths = [len(key) + 3 + len(memoryview(raw)) for key, raw in values.items()]
+    lengths = [len(key) + 3 + len(raw) for key, raw in values.items()]
     if whole.value + 1 + sum(lengths) + max(len(lengths), 1) != whole.end:
         for key, start, _, end in _walk(data, whole.value, values):
             yield key, start, end

@@ -10,7 +10,6 @@ where something might stand in it twice. Specs: CEP 36, CEP 48, CEP 50, CEP 16, 
 """
 
 import hashlib
-from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -18,13 +17,12 @@ from typing import Any, Final
 import msgspec
 
 from condattest.errors import Malformed
-from condattest.formats import compression, json_members, strict_json
+from condattest.formats import compression, index_keys, strict_json
 from condattest.formats.index_changes import FIELD, SECTIONS, V3_SECTIONS, twice
 from condattest.formats.repodata import MAX_RECORD, MAX_SHARD
 from condattest.model.artifact import PackageFile, Sha256
 from condattest.model.finding import Code, Finding
 
-_Raws = dict[str, msgspec.Raw]
 _JUDGED: Final = ("sha256", FIELD, "indexed_timestamp", "name", "version", "build", "subdir")
 _FAR: Final = 2**63 - 1
 _KEYS: Final = tuple(f'"{key}"'.encode() for key in _JUDGED)
@@ -87,12 +85,6 @@ class _Fields(msgspec.Struct, gc=False):
 _FIELDS: Final = msgspec.json.Decoder(_Fields)
 
 
-class _Sections(msgspec.Struct):
-    packages: _Raws = {}
-    packages_conda: _Raws = msgspec.field(name="packages.conda", default_factory=dict)
-    v3: _Raws = {}
-
-
 def of_monolith(data: bytes, subdir: str, *, where: str) -> Iterator[Listing]:
     """Yield every record of a repodata.json, in the order of their file names.
 
@@ -102,18 +94,9 @@ def of_monolith(data: bytes, subdir: str, *, where: str) -> Iterator[Listing]:
         where: The file, for findings.
 
     Raises:
-        Malformed: NET-UNAVAILABLE: it is no index.
+        Malformed: NET-UNAVAILABLE: it is no index; BIND-AMBIGUOUS: it has a key twice.
     """
-    try:
-        parsed = msgspec.json.decode(data, type=_Sections)
-        sections = [(parsed.packages, ""), (parsed.packages_conda, "")]
-        for name, suffix in V3_SECTIONS.items():
-            if name in parsed.v3:
-                sections.append((msgspec.json.decode(parsed.v3[name], type=_Raws), suffix))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        finding = Finding.of(Code.NET_UNAVAILABLE, where, expected="repodata.json", found=f"{error!s:.300}")
-        raise Malformed(finding) from None
-    _once(data, where)
+    sections = index_keys.sections(data, where=where)
     several = twice(sections)
     keys = sorted((key + suffix, at) for at, (records, suffix) in enumerate(sections) for key in records)
     before = None
@@ -127,22 +110,6 @@ def of_monolith(data: bytes, subdir: str, *, where: str) -> Iterator[Listing]:
             yield _ambiguous(key, where)
         else:
             yield _of_raw(key, raw, subdir, where)
-
-
-def _once(data: bytes, where: str) -> None:
-    """Refuse an index with a key twice, outside of records: one client goes by the first, and another by the last."""
-    try:
-        whole = msgspec.json.decode(data, type=_Raws)
-        places = {each.key: each for each in json_members.members(data, 0, whole)}
-        found = [(places[name], whole[name]) for name in SECTIONS if name in whole]
-        if "v3" in whole:
-            v3 = msgspec.json.decode(whole["v3"], type=_Raws)
-            inner = {each.key: each for each in json_members.members(data, places["v3"].value, v3)}
-            found.extend((inner[name], v3[name]) for name in V3_SECTIONS if name in v3)
-        for member, raw in found:
-            deque(json_members.places(data, member, msgspec.json.decode(raw, type=_Raws)), maxlen=0)
-    except (ValueError, RecursionError) as error:
-        raise Malformed(Finding.of(Code.NET_UNAVAILABLE, where, expected="repodata.json", found=error)) from None
 
 
 def _of_raw(key: str, raw: msgspec.Raw, subdir: str, where: str) -> Listing:

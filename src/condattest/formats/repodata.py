@@ -2,8 +2,8 @@
 
 Owns `Record`, `Repodata`, `ShardIndex` and the reading of `repodata.json` (CEP 36) and of shards (CEP 16). Only what
 verification asks for is read; every other key stays unread. Refuses a file that stands in two sections, `v3` (CEP 48)
-included (two clients would take two records), and an `attestations_sha256` (CEP 50) that is not 64 lowercase hex
-digits; shards may hold digests as bytes.
+included, an index or a shard that has a key twice (two clients would take two records), and an `attestations_sha256`
+(CEP 50) that is not 64 lowercase hex digits; shards may hold digests as bytes.
 
     repodata.json  {"info": {...}, "packages": {"<file>.tar.bz2": {...}}, "packages.conda": {"<file>.conda": {...}},
                     "v3": {"tar.bz2": {"<file without extension>": {...}}, "conda": {...}}}
@@ -12,13 +12,14 @@ digits; shards may hold digests as bytes.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
 
 from condattest.errors import Malformed
-from condattest.formats import compression, strict_json
+from condattest.formats import compression, index_keys, msgpack_maps, strict_json
 from condattest.formats.index_changes import FIELD, SECTIONS, V3_SECTIONS, twice
 from condattest.model.artifact import PackageFile, Sha256
 from condattest.model.finding import Code, Finding
@@ -28,6 +29,7 @@ MAX_REPODATA: Final = 1024 * 1024 * 1024
 MAX_RECORD: Final = 16 * 1024 * 1024
 MAX_SHARD_INDEX: Final = 64 * 1024 * 1024
 MAX_SHARD: Final = 64 * 1024 * 1024
+_NIL: Final = msgspec.Raw(msgspec.msgpack.encode(None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +59,11 @@ class ShardIndex:
     shards: dict[str, bytes]
 
 
-class _Repodata(msgspec.Struct):
-    packages: dict[str, msgspec.Raw] = {}
-    packages_conda: dict[str, msgspec.Raw] = msgspec.field(name="packages.conda", default_factory=dict)
-    v3: dict[str, msgspec.Raw] = {}
-
-
 @dataclass(frozen=True, slots=True)
 class _Section:
     """The records of a section, with the extension that its keys lack."""
 
-    records: dict[str, Any]
+    records: index_keys.Raws
     suffix: str = ""
 
     def key(self, file: PackageFile) -> str | None:
@@ -93,11 +89,14 @@ class _ShardIndex(msgspec.Struct):
 class Repodata:
     """A repodata.json or a shard; `read` or `read_shard` makes one. Records are judged when they are asked for."""
 
-    __slots__ = ("_sections", "_where")
+    __slots__ = ("_entry", "_sections", "_where")
 
-    def __init__(self, sections: list[_Section], where: str) -> None:
+    def __init__(
+        self, sections: list[_Section], where: str, entry: Callable[[bytes | msgspec.Raw, str], Any] | None = None
+    ) -> None:
         self._sections = sections
         self._where = where
+        self._entry = entry or _entry
 
     def find(self, file: PackageFile) -> Record | None:
         """Return the record of `file`, or None where there is none.
@@ -106,20 +105,16 @@ class Repodata:
             Malformed: BIND-AMBIGUOUS, BIND-NO-DIGEST, SIDECAR-FIELD, or NET-UNAVAILABLE for what is no record.
         """
         found = [each.records[key] for each in self._sections if (key := each.key(file)) is not None]
-        values = [_entry(each, self._where) if isinstance(each, msgspec.Raw) else each for each in found]
-        return _one(values, file, self._where)
+        return _one([self._entry(each, self._where) for each in found], file, self._where)
 
 
 def read(data: bytes, *, where: str) -> Repodata:
     """Read a repodata.json.
 
     Raises:
-        Malformed: NET-UNAVAILABLE for what is not repodata.
+        Malformed: NET-UNAVAILABLE for what is not repodata; BIND-AMBIGUOUS for what has a key twice.
     """
-    try:
-        return Repodata(_sections(data), where)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _not_an_index(where, "repodata.json", error) from None
+    return Repodata(_sections(data, where), where)
 
 
 def find(data: bytes, file: PackageFile, *, where: str) -> Record | None:
@@ -129,10 +124,10 @@ def find(data: bytes, file: PackageFile, *, where: str) -> Record | None:
 
 def attested(data: bytes, *, where: str) -> list[Record]:
     """Return the records of a repodata.json that advertise attestations; raises as `find` does."""
+    sections = _sections(data, where)
+    several = twice((each.records, each.suffix) for each in sections)
+    found = []
     try:
-        sections = _sections(data)
-        several = twice((each.records, each.suffix) for each in sections)
-        found = []
         for section in sections:
             for key, entry in section.records.items():
                 if msgspec.json.decode(entry, type=_Field).attestations_sha256 is msgspec.UNSET:
@@ -150,10 +145,7 @@ def records(data: bytes, wanted: Callable[[PackageFile], bool], *, where: str) -
 
     A name that is no package file's is passed over: no client of a channel installs it.
     """
-    try:
-        sections = _sections(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _not_an_index(where, "repodata.json", error) from None
+    sections = _sections(data, where)
     several = twice((each.records, each.suffix) for each in sections)
     for section in sections:
         for key, entry in section.records.items():
@@ -171,42 +163,56 @@ def read_shard(data: bytes, *, where: str) -> Repodata:
     """Read a shard's bytes.
 
     Raises:
-        Malformed: NET-UNAVAILABLE for what is no shard.
+        Malformed: NET-UNAVAILABLE for what is no shard; BIND-AMBIGUOUS for what has a key twice.
     """
     plain = compression.unzstd(data, limit=MAX_SHARD, code=Code.NET_UNAVAILABLE, where=where)
+    with _packed("a shard", where):
+        parsed = msgpack_maps.unpacked(plain)
+        v3 = _present(parsed, "v3")
+        sections = [_Section(_present(parsed, name)) for name in SECTIONS]
+        sections.extend(_Section(_present(v3, name), suffix) for name, suffix in V3_SECTIONS.items())
+    return Repodata(sections, where, _packed_entry)
+
+
+@contextmanager
+def _packed(expected: str, where: str) -> Iterator[None]:
     try:
-        parsed: Any = msgspec.msgpack.decode(plain)
+        yield
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _not_an_index(where, "a shard", error) from None
-    if not isinstance(parsed, dict):
-        raise _not_an_index(where, "a shard", ValueError("no packages"))
-    v3 = _present(parsed, "v3")
-    if not isinstance(v3, dict):
-        raise _not_an_index(where, "a shard", ValueError("v3 is no map"))
-    sections = [_Section(_present(parsed, name)) for name in SECTIONS]
-    sections.extend(_Section(_present(v3, name), suffix) for name, suffix in V3_SECTIONS.items())
-    if not all(isinstance(section.records, dict) for section in sections):
-        raise _not_an_index(where, "a shard", ValueError("no packages"))
-    return Repodata(sections, where)
+        raise _not_an_index(where, expected, error) from None
+    except ValueError as error:
+        raise Malformed(Finding.of(Code.BIND_AMBIGUOUS, where, expected="each key once", found=error)) from None
 
 
-def _present(parsed: dict[str, Any], key: str) -> Any:
-    """A value of a shard; null stands for an empty map."""
+def _present(parsed: index_keys.Raws, key: str) -> index_keys.Raws:
+    """A map in a shard; null stands for an empty one."""
     value = parsed.get(key)
-    return {} if value is None else value
+    return {} if value is None or value == _NIL else msgpack_maps.unpacked(value)
+
+
+def _packed_entry(raw: bytes | msgspec.Raw, where: str) -> Any:
+    try:
+        value = msgspec.msgpack.decode(raw)
+        if isinstance(value, dict):
+            msgpack_maps.unpacked(raw)
+    except (ValueError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _not_an_index(where, "a record", error) from None
+    return value
 
 
 def parse_shard_index(data: bytes, *, where: str) -> ShardIndex:
     """Read a `repodata_shards.msgpack.zst`.
 
     Raises:
-        Malformed: NET-UNAVAILABLE for what is not a shard index of version 1.
+        Malformed: NET-UNAVAILABLE for what is not a shard index of version 1; BIND-AMBIGUOUS for what has a key twice.
     """
     plain = compression.unzstd(data, limit=MAX_SHARD_INDEX, code=Code.NET_UNAVAILABLE, where=where)
-    try:
+    with _packed("a shard index", where):
         parsed = msgspec.msgpack.decode(plain, type=_ShardIndex)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _not_an_index(where, "a shard index", error) from None
+        top = msgpack_maps.unpacked(plain)
+        msgpack_maps.unpacked(top["info"])
+        if msgpack_maps.length(memoryview(top["shards"])) != len(parsed.shards):
+            raise ValueError("a name stands there twice")
     if parsed.version != 1:
         raise _not_an_index(where, "a shard index", ValueError(f"version {parsed.version}"))
     return ShardIndex(parsed.info.shards_base_url, parsed.shards)
@@ -224,13 +230,8 @@ def parse_record(raw: bytes, *, where: str) -> dict[str, Any]:
     return value
 
 
-def _sections(data: bytes) -> list[_Section]:
-    parsed = msgspec.json.decode(data, type=_Repodata)
-    sections = [_Section(parsed.packages), _Section(parsed.packages_conda)]
-    for name, suffix in V3_SECTIONS.items():
-        if name in parsed.v3:
-            sections.append(_Section(msgspec.json.decode(parsed.v3[name], type=dict[str, msgspec.Raw]), suffix))
-    return sections
+def _sections(data: bytes, where: str) -> list[_Section]:
+    return [_Section(*each) for each in index_keys.sections(data, where=where)]
 
 
 def _entry(raw: bytes | msgspec.Raw, where: str) -> Any:

@@ -126,6 +126,8 @@ class Audit:
         part: Which part of how many, counted from 1; None for the whole.
         policy: Where the policy is from; None where none was given.
         policy_sha256: Its digest.
+        trust_roots: The digests of the trust roots that it was made under: the one in force, then those that the policy
+            names, sorted.
         started: When the audit began.
         finished: When it ended.
         complete: False where it was interrupted; what was not looked at is in no result.
@@ -145,6 +147,7 @@ class Audit:
     part: tuple[int, int] | None = None
     policy: str | None
     policy_sha256: Sha256 | None
+    trust_roots: tuple[Sha256, ...]
     started: datetime
     finished: datetime
     complete: bool

@@ -280,6 +280,7 @@ class _Running:
             part=order.selection.part,
             policy=None if policy is None else policy.source,
             policy_sha256=None if policy is None else policy.sha256,
+            trust_roots=audit_verdicts.trust_roots(order.terms.trust, order.terms.roots),
             started=self._now,
             finished=finished,
             complete=self._complete,

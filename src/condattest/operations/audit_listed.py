@@ -12,7 +12,7 @@ from condattest.errors import Misuse
 from condattest.model.audit import STATUSES, Audit, Status
 from condattest.model.finding import Code, Finding
 from condattest.operations.audit_spool import Row, Spool
-from condattest.operations.audit_verdicts import LATE, authentic, settle
+from condattest.operations.audit_verdicts import LATE, authentic, settle, trust_roots
 from condattest.operations.checks.board import Board, Results
 from condattest.operations.checks.check import Scope
 from condattest.operations.judgement import Authenticate
@@ -102,6 +102,7 @@ def audit_listed(
             mode="full",
             policy=None if policy is None else policy.source,
             policy_sha256=None if policy is None else policy.sha256,
+            trust_roots=trust_roots(trust, question.roots),
             started=now,
             finished=(clock or (lambda: now))(),
             complete=complete,

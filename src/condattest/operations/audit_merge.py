@@ -9,6 +9,7 @@ import mmap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 from condattest.errors import LocalFailure, Malformed, Misuse
 from condattest.formats import audit_report
@@ -19,6 +20,8 @@ from condattest.operations.checks.check import Scope, counts
 from condattest.operations.checks.orphans import Orphans
 from condattest.operations.checks.seen_once import SeenOnce
 from condattest.operations.checks.sidecars import Sidecars
+
+_ONE_ROOT: Final = "condattest trust fetch --output FILE keeps one root; run every part with --trusted-root FILE"
 
 
 def opened(path: Path) -> Audit:
@@ -73,10 +76,14 @@ def merge(parts: Sequence[Audit]) -> Audit:
             ("channel", first.target, part.target),
             ("mode", (first.mode, first.limit), (part.mode, part.limit)),
             ("policy", first.policy_sha256, part.policy_sha256),
+            ("trust roots", ", ".join(first.trust_roots), ", ".join(part.trust_roots)),
             ("checks", _ran(first), _ran(part)),
         ):
             if one != other:
-                raise Misuse(f"the parts are of different audits: one has the {what} {one}, another has {other}")
+                raise Misuse(
+                    f"the parts are of different audits: one has the {what} {one}, another has {other}",
+                    hint=_ONE_ROOT if what == "trust roots" else "",
+                )
     _same_subdirs(ordered)
     once, told = SeenOnce(Scope(mode=first.mode, late_after=LATE, now=first.started)), set[Finding]()
     for part in ordered:
@@ -100,6 +107,7 @@ def merge(parts: Sequence[Audit]) -> Audit:
         limit=first.limit,
         policy=first.policy,
         policy_sha256=first.policy_sha256,
+        trust_roots=first.trust_roots,
         started=min(part.started for part in ordered),
         finished=max(part.finished for part in ordered),
         complete=all(part.complete for part in ordered),

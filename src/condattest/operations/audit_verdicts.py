@@ -13,7 +13,7 @@ from typing import Final
 from condattest.errors import LocalFailure, Malformed, Unavailable
 from condattest.formats import sidecar
 from condattest.formats.listings import Listing
-from condattest.model.artifact import Artifact
+from condattest.model.artifact import Artifact, Sha256
 from condattest.model.channel import Channel
 from condattest.model.evidence import Evidence
 from condattest.model.finding import Code, Finding, Severity
@@ -58,6 +58,11 @@ class Terms:
     def every_root(self) -> list[TrustRoot]:
         """Every trust root that may apply."""
         return [self.trust, *self.roots.values()]
+
+
+def trust_roots(trust: TrustRoot, roots: Mapping[str, TrustRoot]) -> tuple[Sha256, ...]:
+    """The digests of the trust root in force, and of those that rules name, sorted: what an audit says of them."""
+    return (trust.sha256, *sorted({root.sha256 for root in roots.values()}))
 
 
 _OF_ALL: Final = (Code.POLICY_PATCHES_NOT_JUDGED, Code.PATCH_UNLISTED, Code.SUBDIR_UNCHECKED)

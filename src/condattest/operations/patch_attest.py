@@ -138,7 +138,7 @@ def _attest(order: Order, replayed: Replay, sign: Sign, now: datetime) -> Made:
         order.inputs.as_built, replayed.served, patch_tip.before(chain, end), frozenset(map(str, order.replaced or ()))
     )
     if order.replaced is not None:
-        patch_replay.meant(order.packages, chain.subdir, order.inputs, built.replaced, order.replaced)
+        patch_replay.meant(order.packages, chain.subdir, order.inputs, built, order.replaced)
     if newest is not None and not (end.is_void or built.changed or _is_due(order, newest, replayed, now)):
         return Made(newest, new=False, unattributed=replayed.unattributed, wanted=chain.authority.wanted)
     proved = not built.listed or not order.trust_as_built

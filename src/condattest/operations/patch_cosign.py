@@ -3,7 +3,9 @@
 Owns `cosign`, `Order` and `Cosigned`. A verb of its own beside `patch attest`, since it never makes a generation: what
 it signs is settled, byte for byte, and all that is left to decide is whether this signer comes to the same by a replay
 of their own. What the first signer alone knows (`source`, the digests of `inputs`, the engine's version) is theirs to
-answer for. But which archives were replaced, and which generations are voided, each signer has to know.
+answer for. But which archives were replaced, and which generations are voided, each signer has to know. Records that
+the generation is the first to list are proved by their archives, even if the first signer believed them of the index:
+whoever cosigns believes them, too, only where they say so.
 
 The bundle is appended to `<n>.sigs` on condition that it is still what was read: of several signers at once none is
 lost, and elements that are there keep their bytes and their order. `head.json` names the generation once it has all its
@@ -51,6 +53,7 @@ class Order:
         state: A file outside the channel that keeps the newest generation known to this signer; None for none.
         replaced: Files whose archive was replaced under its name, as this signer knows, too.
         allow_unattributed: Whether to sign a statement that lists differences to what is served.
+        trust_as_built: Whether to sign without a proof where the statement says that the index was believed.
     """
 
     store: Store
@@ -60,6 +63,7 @@ class Order:
     state: Path | None = None
     replaced: frozenset[PackageFile] = frozenset()
     allow_unattributed: bool = False
+    trust_as_built: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +74,13 @@ class Cosigned:
         generation: The generation, with all who count as its signers now.
         new: Whether this call added one; it adds none who signed already.
         wanted: How many it needs.
+        proved: Whether archives proved, to this signer, each record that it is the first to list.
     """
 
     generation: Generation
     new: bool
     wanted: int
+    proved: bool
 
 
 def cosign(order: Order, sign: Sign) -> Cosigned:
@@ -88,7 +94,7 @@ def cosign(order: Order, sign: Sign) -> Cosigned:
         Malformed: PATCH-NONE: there is no generation; IDENTITY-REVOKED: it is voided; ROLLBACK: it does not descend
             from the state; PATCH-REPLAY, PATCH-COSIGN, PATCH-AS-BUILT or PATCH-REPLACED: it is not what the replay
             gives; or it, or the new bundle, is not sound.
-        Misuse: What is said to be replaced is not in the index.
+        Misuse: What is said to be replaced is not in the index, or was not replaced.
         Conflict: Others kept on being faster.
         NoIdentity, ServiceFailed: It could not be signed.
         Unavailable, LocalFailure: Something could not be read or written.
@@ -104,7 +110,7 @@ def cosign(order: Order, sign: Sign) -> Cosigned:
         raise Malformed(Finding.of(Code.PATCH_NONE, where, expected="a generation to sign", found="none"))
     patch_state.descends(order.state, chain, end.payloads, where=where)
     # (2) It says what this signer's own replay gives.
-    _agree(order, chain, newest, patch_tip.earlier(chain, end))
+    proved = _agree(order, chain, newest, patch_tip.earlier(chain, end))
     # (3) The same bytes are signed, and the bundle is judged as a reader would judge it.
     bundle = sign(newest.evidence[0].payload).strip()
     own = chain.judged(newest.said.generation, sidecar.dump([bundle]))
@@ -118,11 +124,12 @@ def cosign(order: Order, sign: Sign) -> Cosigned:
             if len(generation.evidence) >= order.chain.authority.wanted:
                 point(order.store, chain.place("head.json"), generation.said.generation)
                 patch_state.remember(order.state, chain, generation)
-            return Cosigned(generation, new, order.chain.authority.wanted)
+            return Cosigned(generation, new, order.chain.authority.wanted, proved)
     raise AssertionError("stamina returns or raises")
 
 
-def _agree(order: Order, chain: Chain, newest: Generation, earlier: Tip) -> None:
+def _agree(order: Order, chain: Chain, newest: Generation, earlier: Tip) -> bool:
+    """Refuse what this signer's replay does not give; whether archives proved what is listed first."""
     said = newest.said
     where = f"{order.store.name}/{chain.place(f'{said.generation}.sigs')}"
     engine = engines.engine(said.engine)
@@ -136,14 +143,16 @@ def _agree(order: Order, chain: Chain, newest: Generation, earlier: Tip) -> None
     _same("unattributed", replayed.unattributed, said.unattributed, where)
     before = patch_tip.before(chain, earlier)
     built = build(order.inputs.as_built, replayed.served, before, frozenset(map(str, order.replaced)))
-    patch_replay.meant(order.packages, chain.subdir, order.inputs, built.replaced, order.replaced)
+    patch_replay.meant(order.packages, chain.subdir, order.inputs, built, order.replaced)
     _same("log", built.log, said.log, where)
     for kind, mine, theirs in (("map", built.map, chain.map(newest)), ("delta", built.delta, chain.delta(newest))):
         _same_shards(kind, _map(built, mine, kind), theirs, chain, where)
     for name in ("patched", "removed", "changed"):
         _same(f"counts.{name}", built.counts[name], said.counts[name], where)
-    if said.as_built == "archive":
-        as_built.prove_all(order.packages, chain.subdir, engine, order.inputs.as_built, built.listed)
+    if said.as_built == "index" and order.trust_as_built:
+        return not built.listed
+    as_built.prove_all(order.packages, chain.subdir, engine, order.inputs.as_built, built.listed)
+    return True
 
 
 def _map(built: Built, digest: Sha256, kind: str) -> Mapping[str, Sha256]:

@@ -28,7 +28,7 @@ from condattest.operations.patch_chain import Chain, Generation
 from condattest.operations.patch_log import newest_of, stale
 from condattest.patches import engines
 from condattest.patches.changes import differences
-from condattest.patches.digests import record_digest
+from condattest.patches.digests import SERVER_KEYS, record_digest
 from condattest.policy import durations
 from condattest.policy.rules import PatchRule
 from condattest.transport.memory import Generation as Seen
@@ -252,9 +252,11 @@ class _Judging:
     def _allowed(self, last: _State, built: Mapping[str, Any] | None, where: str) -> list[Finding]:
         if last.generation.payload in self.revoked:
             return [Finding.of(Code.IDENTITY_REVOKED, where, payload=last.generation.payload)]
-        # Without the archive only what the last change touched can be told.
-        record = self.asked.record
-        changed = set(last.entry.changed) if built is None or record is None else set(differences(built, record))
+        # Without the archive only what the last change touched can be told. No digest is of what the server sets: that
+        # somebody signed a change of it can be told from the change alone.
+        record, changed = self.asked.record, set(last.entry.changed)
+        if built is not None and record is not None:
+            changed = set(differences(built, record)) | (changed & SERVER_KEYS)
         return [Finding.of(Code.PATCH_KEY, where, key=key) for key in sorted(changed - self.rule.keys)]
 
 

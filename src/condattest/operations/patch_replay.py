@@ -12,11 +12,11 @@ from typing import Any, Final
 
 from condattest.errors import Malformed, Misuse
 from condattest.formats.patch_differences import Difference, Unattributed
-from condattest.formats.patch_files import Place
-from condattest.model.artifact import PackageFile, Sha256
+from condattest.model.artifact import PackageFile
 from condattest.model.finding import Code, Finding, Severity
 from condattest.operations.patch_inputs import Inputs
 from condattest.patches.engines import Engine
+from condattest.patches.generation import Built
 from condattest.patches.index_sections import records_of
 from condattest.patches.served import unlike_served
 from condattest.transport.origin import Origin
@@ -75,27 +75,32 @@ def meant(
     packages: Origin,
     subdir: str,
     inputs: Inputs,
-    found: Mapping[Place, tuple[Sha256, Sha256]],
+    built: Built,
     replaced: Collection[PackageFile],
 ) -> None:
-    """Refuse archives that took the place of listed ones without anybody saying so.
+    """Refuse archives that took the place of listed ones without anybody saying so, and who says so of others.
 
     Args:
         packages: Where the archives are.
         subdir: Their subdir.
         inputs: The records as built.
-        found: By place, the archive that was listed and the one that took its name.
+        built: The generation: what it found to be replaced.
         replaced: The files of which somebody says so.
 
     Raises:
         Malformed: PATCH-REPLACED.
-        Misuse: What is said to be replaced is not in the index.
+        Misuse: What is said to be replaced is not in the index, or was not replaced.
     """
     if replaced:
         there = {file for _, file, _ in records_of(inputs.as_built)}
         for file in sorted(map(str, set(replaced) - there)):
             raise Misuse(f"--replaced {file}: the index of {subdir} does not list it")
-    for place, (old, new) in sorted(found.items()):
+    for (_, name), since in sorted(built.kept.items()):
+        raise Misuse(
+            f"--replaced {name}: expected another archive than is listed since generation {since}, found the same one",
+            hint="leave it out; or put the new archive in place (publish --replace), run the indexer, and then sign",
+        )
+    for place, (old, new) in sorted(built.replaced.items()):
         if PackageFile.parse(place[1]) not in replaced:
             where = f"{packages.name}/{subdir}/{place[1]}"
             raise Malformed(Finding.of(Code.PATCH_REPLACED, where, expected=old, found=new))

@@ -62,6 +62,8 @@ class Built:
         changed: By place, what it changed.
         listed: The places that it is the first to list.
         replaced: By place, the archive that was listed and the one that took its name.
+        kept: By place that was said to be replaced and is not, the generation since which its archive is listed. The
+            newest one may have listed it at the same call before: that is no contradiction.
     """
 
     generation: int
@@ -73,6 +75,7 @@ class Built:
     changed: dict[Place, Mapping[str, Change]] = field(default_factory=dict)
     listed: set[Place] = field(default_factory=set)
     replaced: dict[Place, tuple[Sha256, Sha256]] = field(default_factory=dict)
+    kept: dict[Place, int] = field(default_factory=dict)
 
 
 def build(as_built: _Record, served: _Record, before: Before | None, replaced: Container[str] = frozenset()) -> Built:
@@ -176,6 +179,8 @@ def _shard(
         if entry is not None and entry.sha256 != sha256:
             built.replaced[place] = (entry.sha256, sha256)
             entry = None  # Another archive under the same name: its history begins anew.
+        if entry is not None and place[1] in forced and entry.history[0][0] < number - 1:
+            built.kept[place] = entry.history[0][0]
         as_built = record_digest(record, where=where)
         if entry is not None and entry.as_built != as_built:
             raise Malformed(Finding.of(Code.PATCH_AS_BUILT, where, expected=entry.as_built, found=as_built))

@@ -1,7 +1,7 @@
 """Run the proxy: a socket, uvicorn, and an end that is no failure.
 
-Owns `Proxy`, `Listen` and `listening`. SIGTERM and SIGINT end it gracefully: what is being sent is sent, for some
-seconds.
+Owns `Proxy`, `Listen`, `listening` and `PATIENCE`. SIGTERM and SIGINT end it gracefully: what is being sent is sent,
+for some seconds. Refuses to wait for long: a connection is closed that does not bring its next request whole.
 """
 
 import asyncio
@@ -15,12 +15,15 @@ from dataclasses import dataclass, field
 from typing import Final, Self
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from condattest.errors import Misuse
 from condattest.proxy.app import App
 
 _GRACE: Final = 10
 """Seconds for what is being sent when the end comes."""
+PATIENCE: Final = 15.0
+"""Seconds for the head of a request, and for what is left of one that was answered."""
 _BACKLOG: Final = 512
 _CONNECTIONS: Final = 1024
 
@@ -77,6 +80,45 @@ def listening(listen: Listen) -> socket.socket:
     return made
 
 
+class _Impatient(H11Protocol):
+    """A connection that is closed where no request comes.
+
+    uvicorn itself waits for ever for the first, and for each that has begun: as many silent clients as there may be
+    connections would shut out everybody else.
+    """
+
+    patience = PATIENCE
+    _until: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
+        super().connection_made(transport)
+        self._watch()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._watch()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop()
+        super().connection_lost(exc)
+
+    def _watch(self) -> None:
+        """Count the time in which nothing is answered; what trickles in meanwhile buys no more of it."""
+        if not getattr(self.cycle, "response_complete", True):  # There is none before the first request.
+            self._stop()
+        elif self._until is None:
+            self._until = self.loop.call_later(self.patience, self.transport.close)
+
+    def _stop(self) -> None:
+        if self._until is not None:
+            self._until.cancel()
+            self._until = None
+
+
 class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -97,16 +139,23 @@ class _Server(uvicorn.Server):
 
 @dataclass(slots=True)
 class Proxy:
-    """An application on a socket."""
+    """An application on a socket.
+
+    Attributes:
+        app: Answers.
+        socket: Listens.
+        patience: Seconds that a connection may take to bring its next request.
+    """
 
     app: App
     socket: socket.socket
+    patience: float = PATIENCE
     _server: _Server = field(init=False)
 
     def __post_init__(self) -> None:
         config = uvicorn.Config(
             self.app,
-            http="h11",
+            http=type("_Connection", (_Impatient,), {"patience": self.patience}),
             ws="none",
             lifespan="off",
             log_config=None,

@@ -19,6 +19,7 @@ def header(audit: Audit) -> dict[str, Any]:
         "limit": plain(audit.limit),
         "part": None if audit.part is None else list(audit.part),
         "policy": None if audit.policy is None else {"source": plain(audit.policy), "sha256": audit.policy_sha256},
+        "trustRoots": list(audit.trust_roots),
         "started": time(audit.started),
         "finished": time(audit.finished),
         "complete": audit.complete,

@@ -1,12 +1,13 @@
 """Say to the user of an installer what may not be installed, why, and what to do.
 
-Owns `told`, with `REFUSED` and `REPORTED`, and `findings`. The installer prints it, with markup and width of its own:
-here are only lines.
+Owns `told` and `unchecked`, with `REFUSED` and `REPORTED`, and `findings`. The installer prints it, with
+markup and width of its own: here are only lines.
 """
 
 from collections.abc import Sequence
 from typing import Any, Final
 
+from condattest.errors import CondattestError
 from condattest.model.finding import Finding
 from condattest.model.verdict import Accepted, Rejected, Undecided
 from condattest.operations.install_gate import Answer
@@ -39,6 +40,20 @@ def told(answers: Sequence[Answer], total: int, what: str) -> str:
         lines.extend(f"      next: {step}" for step in steps)
     if len(answers) > SHOWN:
         lines.append(f"  and {len(answers) - SHOWN} more")
+    return "\n".join(lines)
+
+
+def unchecked(error: CondattestError, total: int, what: str) -> str:
+    """Say that no package was checked, and why.
+
+    Args:
+        error: What kept them from being judged.
+        total: How many packages there are.
+        what: What becomes of them.
+    """
+    lines = [f"condattest: NOTHING WAS CHECKED of {total} package{'s' if total != 1 else ''}; {what}"]
+    lines.append(f"  {plain(error, lines=True)}")
+    lines.extend([f"    next: {plain(error.hint, lines=True)}"] if error.hint else [])
     return "\n".join(lines)
 
 

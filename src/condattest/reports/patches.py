@@ -89,6 +89,7 @@ def cosigned(values: Sequence[Cosigned]) -> dict[str, Any]:
         {
             "new": each.new,
             "signers": {"found": len(each.generation.evidence), "wanted": each.wanted},
+            "provedAsBuilt": each.proved,
             **generation(each.generation),
         }
         for each in values
@@ -102,6 +103,9 @@ def show_cosigned(console: Console, values: Sequence[Cosigned]) -> None:
         said = each.generation.said
         outcome = "cosigned" if each.new else "was signed by this signer already"
         console.print(Text(f"{said.subdir}: generation {said.generation} {outcome}: {_signers(each.generation)}"))
+        if not each.proved:
+            text = "  records as built were believed of the index, not proved by archives: this signer vouches for that"
+            console.print(Text(text, style="yellow"))
         _show_missing(console, each.generation, each.wanted)
 
 

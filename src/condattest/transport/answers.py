@@ -1,7 +1,8 @@
 """Judge the head of an answer before its body is read, and say failures in words that hold no credentials.
 
-Owns `check`, `field`, `failures` and `Passing`. Refuses a status other than 200, a content coding (a body that expands
-is a bomb), a length above the limit, and a body that ends when the connection does: cut short, it would look whole.
+Owns `check`, `field`, `failures`, `Passing` and `Unconnected`. Refuses a status other than 200, a content
+coding (a body that expands is a bomb), a length above the limit, and a body that ends when the connection does: cut
+short, it would look whole.
 
 Spec: https://www.rfc-editor.org/rfc/rfc9110#section-15
 """
@@ -28,6 +29,10 @@ class Passing(Unavailable):
     """A failure that may be over soon; `wait` is how long the server asks to wait, in seconds."""
 
     wait: float | None = None
+
+
+class Unconnected(Passing):
+    """No connection could be made: whatever else is asked for there will fail likewise, for a while."""
 
 
 def check(response: httpx.Response, url: str, limit: int, asked: Mapping[str, str]) -> httpx.Response:
@@ -83,9 +88,11 @@ def failures(url: str, deadline: float) -> Iterator[None]:
     except DeadlinePassed:
         raise Unavailable(at, f"took longer than the {deadline:g} seconds that it may take") from None
     except httpx.TimeoutException as error:
-        raise Passing(at, f"no answer in time ({type(error).__name__})") from None
+        kind = Unconnected if isinstance(error, httpx.ConnectTimeout) else Passing
+        raise kind(at, f"no answer in time ({type(error).__name__})") from None
     except httpx.TransportError as error:
-        raise Passing(at, f"the connection failed: {plain(str(error)) or type(error).__name__}") from None
+        kind = Unconnected if isinstance(error, httpx.ConnectError) else Passing
+        raise kind(at, f"the connection failed: {plain(str(error)) or type(error).__name__}") from None
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, ValueError) as error:
         raise Unavailable(at, f"the answer is not usable: {plain(str(error))}") from None
 

@@ -20,14 +20,14 @@ import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Final, Protocol, Self
+from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import urlsplit
 
 import msgspec
 
 from condattest.errors import LocalFailure, Misuse, NotFound, Offline
 from condattest.transport import files
+from condattest.transport.closing import Closing
 from condattest.transport.room import Room
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class _Header(msgspec.Struct, omit_defaults=True):
     missing: bool = False
 
 
-class Cached:
+class Cached(Closing):
     """A `Source` that keeps bodies in a folder. Several threads and processes may share the folder.
 
     Args:
@@ -132,14 +132,6 @@ class Cached:
     def close(self) -> None:
         """Close every connection."""
         self._fetcher.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _kept(self, path: Path, limit: int) -> tuple[_Header | None, bytes | None]:
         """What is kept: its header, and its body if there is one. Nothing where it is not what was written."""

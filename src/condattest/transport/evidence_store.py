@@ -20,14 +20,14 @@ import threading
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Literal, Self
+from typing import Final, Literal
 
 from condattest._version import __version__
 from condattest.formats import evidence as codec
 from condattest.formats.evidence import Facts
 from condattest.model.artifact import Sha256
 from condattest.model.evidence import Evidence
+from condattest.transport.closing import Closing
 
 _BATCH: Final = 4000
 """Rows that are written at a time; those with random keys sorted, so that a page is written once for several."""
@@ -68,7 +68,7 @@ ORDER BY sidecars.sidecar, sidecars.position
 """
 
 
-class EvidenceStore:
+class EvidenceStore(Closing):
     """Evidence in an SQLite file. Several threads may share it, and several processes the file.
 
     Args:
@@ -202,14 +202,6 @@ class EvidenceStore:
             if self._database is not None:
                 self._database.close()
             self._database = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _marks(keys: Sequence[bytes]) -> str:

@@ -19,8 +19,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from types import TracebackType
-from typing import Final, Self, TypeVar
+from typing import Final, TypeVar
 
 import httpx
 import stamina
@@ -28,7 +27,8 @@ import stamina
 from condattest._version import __version__
 from condattest.errors import LocalFailure, Misuse, Offline, TooLarge, Unavailable
 from condattest.transport import answers, redirects, wire
-from condattest.transport.answers import Passing
+from condattest.transport.answers import Passing, Unconnected
+from condattest.transport.closing import Closing
 from condattest.transport.redirects import Refused, plain, shown
 
 Fetch = Callable[[str, int], bytes]
@@ -55,7 +55,7 @@ class NotModified:
     """The server says that what the caller has is what there is."""
 
 
-class Fetcher:
+class Fetcher(Closing):
     """Gets what URLs name. Several threads may share one; close it, or use it as a context manager.
 
     Args:
@@ -65,7 +65,8 @@ class Fetcher:
             request takes at most `deadline + limit / floor` seconds (and the resolver's time to look a name up).
         connect: Seconds for one connection to be made.
         read: Seconds without a single byte.
-        attempts: How often a request is made, if connections break or the server answers 429 or 5xx.
+        attempts: How often a request is made, if connections break or the server answers 429 or 5xx; once only where
+            none of an earlier request's attempts could connect, until a request comes through again.
         first_wait: Seconds before the second attempt; they double, up to `longest_wait`.
         longest_wait: See `first_wait`. `Retry-After` outranks both, up to 30 seconds.
         headers: By origin (`https://host`), headers that only this origin gets, such as `Authorization`.
@@ -93,6 +94,7 @@ class Fetcher:
         self._deadline = deadline
         self._floor = floor
         self._attempts = attempts
+        self._dead: set[str] = set()
         self._first_wait = first_wait
         self._longest_wait = longest_wait
         self._timeout = httpx.Timeout(connect=connect, read=read, write=read, pool=deadline)
@@ -101,14 +103,6 @@ class Fetcher:
         self._proxies = dict(proxies or {})
         self._lock = threading.Lock()
         self._client: httpx.Client | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close every connection."""
@@ -159,7 +153,7 @@ class Fetcher:
         """
         allowance = self._allowance(url)
         with allowance.in_force():
-            response = self._retrying(lambda: self._answer(url, limit, {}))
+            response = self._retrying(url, lambda: self._answer(url, limit, {}))
         try:
             yield self._body(response, url, limit, allowance)
         finally:
@@ -182,14 +176,26 @@ class Fetcher:
                 response.close()
 
         with allowance.in_force():
-            return self._retrying(attempt)
+            return self._retrying(url, attempt)
 
     def _allowance(self, url: str) -> wire.Allowance:
         if self._offline:
             raise Offline(shown(url), "it would have to be fetched, and --offline forbids that")
         return wire.Allowance(self._deadline)
 
-    def _retrying(self, attempt: Callable[[], _T]) -> _T:
+    def _retrying(self, url: str, attempt: Callable[[], _T]) -> _T:
+        """Make an attempt as often as it is worth it; of a dead server each new request is one more attempt."""
+        server = "/".join(url.split("/", 3)[:3])
+        is_dead = False
+        try:
+            return self._attempted(attempt, 1 if server in self._dead else self._attempts)
+        except Unconnected:
+            is_dead = True
+            raise
+        finally:
+            (self._dead.add if is_dead else self._dead.discard)(server)
+
+    def _attempted(self, attempt: Callable[[], _T], attempts: int) -> _T:
         def worth_another(error: Exception) -> bool | float:
             left = wire.time_left()
             if not isinstance(error, Passing):
@@ -200,7 +206,7 @@ class Fetcher:
 
         waits = stamina.retry_context(
             on=worth_another,
-            attempts=self._attempts,
+            attempts=attempts,
             timeout=None,
             wait_initial=self._first_wait,
             wait_max=self._longest_wait,

@@ -7,8 +7,9 @@ quarter of such a command's time.
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Protocol
+
+from condattest.transport.closing import Closing
 
 if TYPE_CHECKING:
     from condattest.transport.fetch import Fetched, NotModified
@@ -44,7 +45,7 @@ class Closeable(Source, Protocol):
         ...
 
 
-class OnDemand:
+class OnDemand(Closing):
     """A `Source` that makes another, such as a `Fetcher`, at the first request. Close it, or use it by `with`."""
 
     def __init__(self, make: Callable[[], Closeable]) -> None:
@@ -76,11 +77,8 @@ class OnDemand:
                 self._made = self._make()
             return self._made
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._made is not None:
-            self._made.close()
+    def close(self) -> None:
+        """Close what was made, if anything was."""
+        with self._lock:
+            if self._made is not None:
+                self._made.close()

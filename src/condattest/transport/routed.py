@@ -9,14 +9,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from condattest.errors import Misuse, NotFound, TooLarge, Unavailable
 from condattest.transport import files
 from condattest.transport.cache import Conditional
+from condattest.transport.closing import Closing
 from condattest.transport.fetch import Fetched, NotModified
 from condattest.transport.on_demand import Closeable
 
@@ -29,7 +28,7 @@ class Route:
     by: Conditional
 
 
-class Routed:
+class Routed(Closing):
     """A reader that sends each URL by the route of its channel; close it, or use it as a context manager.
 
     Args:
@@ -69,14 +68,6 @@ class Routed:
         for each in {id(by): by for by in (*(route.by for _, route in self._routes), self._otherwise)}.values():
             each.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
     def _route(self, url: str) -> tuple[str, Conditional]:
         for channel, route in self._routes:
             if url.startswith(f"{channel}/"):
@@ -84,7 +75,7 @@ class Routed:
         return url, self._otherwise
 
 
-class Folders:
+class Folders(Closing):
     """A `Source` that reads channels in folders itself; close it, or use it as a context manager.
 
     Args:
@@ -125,14 +116,6 @@ class Folders:
     def close(self) -> None:
         """Close every connection."""
         self._otherwise.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _path(self, url: str) -> Path | None:
         """The file of a URL in one of the folders; None for other URLs. No link leads out of the folder."""
