@@ -194,7 +194,7 @@ def _listing(key: str, fields: Fields, raw: "msgspec.Raw | Mapping[str, Any]", s
         finding = Finding.of(Code.BIND_NAME, where, expected=expected, found=f"{key:.300}")
     else:
         try:
-            sha256 = _digest(fields.sha256)
+            sha256 = fields.sha256 if type(fields.sha256) is Sha256 else _digest(fields.sha256)
             if sha256 is None:
                 finding = Finding.of(Code.BIND_NO_DIGEST, f"{where}: {key}", expected="sha256", found="no such key")
         except ValueError as error:

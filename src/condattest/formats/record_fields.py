@@ -23,11 +23,11 @@ from condattest.model.finding import Code, Finding
 
 KEYS: Final = ("sha256", FIELD, "indexed_timestamp", "name", "version", "build", "subdir")
 """The keys of records that are judged; `Fields` has the same."""
-_QUOTED: Final = tuple(f'"{key}"'.encode() for key in KEYS)
+_QUOTED: Final = {key: f'"{key}"'.encode() for key in KEYS}
 _BROKEN: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
-class Fields(msgspec.Struct, gc=False):
+class Fields(msgspec.Struct, kw_only=True, gc=False):
     """What is judged of a record; UNSET where it has no such key."""
 
     sha256: Any = msgspec.UNSET
@@ -39,8 +39,20 @@ class Fields(msgspec.Struct, gc=False):
     subdir: Any = msgspec.UNSET
 
 
+class _Whole(Fields, kw_only=True, gc=False):
+    """A record that has all that indexers write; msgspec decodes none that lacks any of it."""
+
+    sha256: Any
+    name: Any
+    version: Any
+    build: Any
+    subdir: Any
+
+
 _ONE: Final = msgspec.json.Decoder(Fields)
 _MANY: Final = msgspec.json.Decoder(list[Fields])
+_WHOLE: Final = msgspec.json.Decoder(list[_Whole])
+_OPTIONAL: Final = (FIELD, "indexed_timestamp")
 
 
 def of_many(raws: Sequence[msgspec.Raw]) -> Sequence[Fields | None]:
@@ -52,19 +64,19 @@ def of_many(raws: Sequence[msgspec.Raw]) -> Sequence[Fields | None]:
         raws: Records as msgspec took them from a document: each is one JSON value.
     """
     data = b"[" + b",".join(raws) + b"]"
+    read: Sequence[Fields]
+    optional: Sequence[str]
     try:
-        read = _MANY.decode(data)
+        read, optional = _WHOLE.decode(data), _OPTIONAL
     except _BROKEN:
-        return [None] * len(raws)  # One of them is no record.
-    if b"\\" in data and b"\\u" in data:
-        doubtful = _QUOTED
-    else:
-        doubtful = tuple(
-            quoted
-            for key, quoted in zip(KEYS, _QUOTED, strict=True)
-            if (count := data.count(quoted)) and count != len(raws) - _lacking(read, key)
-        )
+        try:
+            read, optional = _MANY.decode(data), KEYS
+        except _BROKEN:
+            return [None] * len(raws)  # One of them is no record.
     _check_digests(read)
+    doubtful = [key for key in KEYS if _is_doubtful(key, data, read, may_lack=key in optional)]
+    if b"\\" in data and b"\\u" in data:
+        doubtful = list(KEYS)
     if not doubtful:
         return read
     return [None if _may_repeat(bytes(raw), doubtful) else fields for raw, fields in zip(raws, read, strict=True)]
@@ -82,13 +94,15 @@ def of_one(raw: msgspec.Raw, where: str) -> Fields:
     except _BROKEN as error:
         finding = Finding.of(Code.NET_UNAVAILABLE, where, expected="a record", found=f"{error!s:.300}")
         raise Malformed(finding) from None
-    if _may_repeat(data, _QUOTED):
+    if _may_repeat(data, KEYS):
         strict_json.parse(data, code=Code.NET_UNAVAILABLE, where=where, limit=MAX_RECORD)
     return fields
 
 
-def _lacking(read: Sequence[Fields], key: str) -> int:
-    return [getattr(each, key) for each in read].count(msgspec.UNSET)
+def _is_doubtful(key: str, data: bytes, read: Sequence[Fields], *, may_lack: bool) -> bool:
+    count = data.count(_QUOTED[key])
+    lacking = [getattr(each, key) for each in read].count(msgspec.UNSET) if may_lack and count else 0
+    return bool(count) and count != len(read) - lacking
 
 
 def _check_digests(read: Sequence[Fields]) -> None:
@@ -99,5 +113,5 @@ def _check_digests(read: Sequence[Fields]) -> None:
         return  # Whoever takes them one by one tells which.
 
 
-def _may_repeat(data: bytes, quoted: Sequence[bytes]) -> bool:
-    return b"\\u" in data or any([data.count(each) > 1 for each in quoted])
+def _may_repeat(data: bytes, keys: Sequence[str]) -> bool:
+    return b"\\u" in data or any([data.count(_QUOTED[key]) > 1 for key in keys])

@@ -13,10 +13,9 @@ from itertools import repeat
 from typing import Final, Literal, NamedTuple, Self
 
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII).fullmatch
-_HEX = re.compile(r"[0-9a-f]*", re.ASCII).fullmatch
 # CEP 26: a name starts with a letter, digit or underscore; epochs (`1!2.0`) and local versions (`1.0+abc`) are legal.
 _FILE_NAME = re.compile(
-    r"([A-Za-z0-9_][A-Za-z0-9_.-]*)-([A-Za-z0-9_.!+]+)-([A-Za-z0-9_.+]+)(\.conda|\.tar\.bz2)", re.ASCII
+    r"([A-Za-z0-9_][A-Za-z0-9_.-]*)-([A-Za-z0-9_.!+]++)-([A-Za-z0-9_.+]+)(\.conda|\.tar\.bz2)", re.ASCII
 ).fullmatch
 MAX_FILE_NAME: Final = 255
 """Bytes in a file name, the limit of common file systems."""
@@ -48,13 +47,15 @@ class Sha256(str):
 
     @classmethod
     def of_texts(cls, texts: Sequence[str]) -> Iterable[Self]:
-        """Check and keep many: a million in a row take a third of the time that they take one by one.
+        """Check and keep many, in a third of the time that they take one by one.
 
         Raises:
             ValueError: Not each of them is a digest.
             TypeError: Not each of them is text.
         """
-        if set(map(len, texts)) - {64} or not _HEX("".join(texts)):
+        joined = "".join(texts)
+        # Nothing but lowercase hex digits comes back as it was.
+        if set(map(len, texts)) - {64} or bytes.fromhex(joined).hex() != joined:
             raise ValueError("expected 64 lowercase hex digits each")
         return map(str.__new__, repeat(cls), texts)
 

@@ -20,7 +20,7 @@ from condattest.model.finding import Code, Finding, Severity
 from condattest.model.verdict import Accepted, Rejected, Undecided, Verdict
 from condattest.operations.audit_evidence import Had, Wanted
 from condattest.operations.audit_patches import PatchJudge
-from condattest.operations.audit_spool import Row, Signed, moment
+from condattest.operations.audit_spool import Found, Row, Signed, found_of, moment
 from condattest.operations.judgement import candidates, of_outage
 from condattest.policy import rules
 from condattest.policy.bind import Bound
@@ -62,6 +62,7 @@ class Terms:
 
 _OF_ALL: Final = (Code.POLICY_PATCHES_NOT_JUDGED, Code.PATCH_UNLISTED, Code.SUBDIR_UNCHECKED)
 """Notes that hold of all or most packages of an audit: they are said once, by the checks or by the README."""
+_UNATTESTED: Final = Code.AUDIT_UNATTESTED.value
 _NOBODY: Final = rules.nobody_required()
 
 
@@ -130,24 +131,25 @@ class Deciding:
 
 def listed(listing: Listing, subdir: str) -> Row:
     """The row of a package as far as its record alone says: attested or not, and whether the record is sound."""
-    file = listing.file
-    row = Row(
+    file, key = listing.file, listing.key
+    found: list[Found]
+    if listing.finding is not None:
+        status, found = "rejected", [found_of(listing.finding)]
+    elif listing.claimed:
+        status, found = "undecided", []
+    else:
+        status, found = "unattested", [(_UNATTESTED, f"{subdir}/{key}", {})]
+    return Row(
         subdir=subdir,
-        file=listing.key,
-        name=listing.key if file is None else file.name,
+        file=key,
+        name=key if file is None else file.name,
         version="" if file is None else file.version,
         sha256=listing.sha256,
         sidecar=listing.sidecar,
-        status="undecided" if listing.claimed else "unattested",
+        status=status,
         indexed=listing.indexed,
-        found=[],
+        found=found,
     )
-    if listing.finding is not None:
-        row.status = "rejected"
-        row.add(listing.finding)
-    elif not listing.claimed:
-        row.add(Finding(Code.AUDIT_UNATTESTED, row.place))
-    return row
 
 
 def authentic(verdict: Verdict) -> Verdict:
