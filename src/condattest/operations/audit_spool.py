@@ -22,7 +22,9 @@ from condattest.model.evidence import TimeSource
 from condattest.model.finding import CODES, Finding
 
 BATCH: Final = 100
-"""Rows that are written at a time."""
+"""Rows that are written at a time: so many are lost by a kill."""
+_TEMPORARY_BATCH: Final = 1000
+"""The same where the file goes away with the process anyway."""
 _CHUNK: Final = 1024 * 1024
 _LENGTH: Final = 4
 _LAST: Final = 253_402_300_799_999
@@ -122,6 +124,7 @@ class Spool:
         self._lock = threading.Lock()
         self._pending = bytearray()
         self._waiting = 0
+        self._batch = BATCH if path is not None else _TEMPORARY_BATCH
         self._path = path
         self._count = 0
         try:
@@ -136,7 +139,7 @@ class Spool:
         self._pending += len(data).to_bytes(_LENGTH, "big")
         self._pending += data
         self._waiting += 1
-        if self._waiting >= BATCH:
+        if self._waiting >= self._batch:
             self.flush()
 
     def flush(self) -> None:

@@ -144,8 +144,9 @@ def listed(listing: Listing, subdir: str) -> Row:
         file=key,
         name=key if file is None else file.name,
         version="" if file is None else file.version,
-        sha256=listing.sha256,
-        sidecar=listing.sidecar,
+        # As plain text, which is written down faster.
+        sha256=None if listing.sha256 is None else str(listing.sha256),
+        sidecar=None if listing.sidecar is None else str(listing.sidecar),
         status=status,
         indexed=listing.indexed,
         found=found,
