@@ -22,6 +22,10 @@ def some(data: bytes, wanted) -> list[Member]:
     return json_members.some_members(data, whole, decoded(data), wanted)
 
 
+def check_once(data: bytes) -> None:
+    json_members.check_once(data, Member("", 0, data.index(b"{"), data.rindex(b"}") + 1), decoded(data))
+
+
 def inserted(data: bytes, **new: object) -> bytes:
     values = {key: json.dumps(value).encode() for key, value in new.items()}
     return json_members.spliced(data, json_members.insertions(data, 0, members(data), values))
@@ -66,6 +70,8 @@ def test_a_key_that_stands_twice_is_refused(data):
     for wanted in ("a", "b", "z"):
         with pytest.raises(ValueError, match=r"twice|no end"):
             some(data, [wanted])
+    with pytest.raises(ValueError, match=r"twice|no end"):
+        check_once(data)
 
 
 def test_bytes_that_are_not_those_that_were_decoded_are_refused():
@@ -190,8 +196,11 @@ def test_a_list_of_pairs_has_members_only_if_no_key_stands_twice(pairs, layout):
     data = ("{" + comma.join(json.dumps(key) + colon + json.dumps(value) for key, value in pairs) + "}").encode()
     if len(dict(pairs)) == len(pairs):
         assert [each.key for each in members(data)] == [key for key, _ in pairs]
+        check_once(data)
         return
     with pytest.raises(ValueError, match=r"twice|no end"):
         members(data)
     with pytest.raises(ValueError, match=r"twice|no end"):
         some(data, [])
+    with pytest.raises(ValueError, match=r"twice|no end"):
+        check_once(data)

@@ -164,3 +164,28 @@ def test_artifacts_survive_another_process():
     assert copied == artifact
     assert isinstance(copied.sha256, Sha256)
     assert hash(copied) == hash(artifact)
+
+
+@given(
+    st.lists(
+        st.sampled_from([HEX, "ab" * 32, HEX.upper(), HEX[1:], f"{HEX}0", f"{HEX[1:]} ", "\u0661" * 64]) | st.text()
+    )
+)
+@example(["ab" * 31, "ab" * 33])
+@example([])
+def test_many_digests_are_checked_as_each_of_them_is(texts):
+    try:
+        expected = [Sha256(text) for text in texts]
+    except ValueError:
+        with pytest.raises(ValueError, match="hex"):
+            Sha256.of_texts(texts)
+    else:
+        found = list(Sha256.of_texts(texts))
+        assert found == expected
+        assert all(type(each) is Sha256 for each in found)
+
+
+@pytest.mark.parametrize("other", [None, 5, b"ab" * 32, ["ab"] * 64])
+def test_digests_are_text(other):
+    with pytest.raises(TypeError):
+        Sha256.of_texts([HEX, other])

@@ -3,6 +3,7 @@
 import dataclasses
 from datetime import timedelta
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -164,12 +165,12 @@ def test_a_package_is_held_against_its_own_statement(kept):
     rows = [each for each in kept.listed["noarch"] if each.file is not None and each.file.name.startswith("pkg-")]
     first, second = rows[:2]
     swapped = [
-        dataclasses.replace(first, sidecar=second.sidecar),
-        dataclasses.replace(second, sidecar=first.sidecar),
+        msgspec.structs.replace(first, sidecar=second.sidecar),
+        msgspec.structs.replace(second, sidecar=first.sidecar),
     ]
     assert all(Alike(Deciding(TERMS, NOW), kept.store).rows(rows[:2], "noarch"))
     assert Alike(Deciding(TERMS, NOW), kept.store).rows(swapped, "noarch") == [None, None]
-    other = dataclasses.replace(first, sha256=Sha256("0" * 64))
+    other = msgspec.structs.replace(first, sha256=Sha256("0" * 64))
     assert Alike(Deciding(TERMS, NOW), kept.store).rows([other], "noarch") == [None]
 
 

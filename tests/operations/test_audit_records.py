@@ -112,6 +112,17 @@ def test_what_does_not_say_when_it_was_indexed_is_among_what_is_new():
     assert held == [True, False, True, True]
 
 
+def test_those_that_are_looked_at_are_new_and_of_the_part_and_of_the_sample():
+    rows = [listing(name, 5) for name in "abcd"]
+    first = Selection(part=(1, 2))
+    assert list(Selection().of(rows, "noarch")) == rows
+    assert list(Selection(since=datetime(2026, 1, 1, tzinfo=UTC)).of(rows, "noarch")) == []
+    assert list(first.of(rows, "noarch")) == [row for row in rows if first.holds(row)]
+    chosen = frozenset({("noarch", rows[2].key), ("linux-64", rows[1].key)})
+    assert list(Selection(sample=2).of(rows, "noarch", chosen)) == [rows[2]]
+    assert list(Selection(sample=2).of(rows, "noarch", frozenset())) == []
+
+
 def test_a_sample_of_more_than_there_is_is_everything():
     rows = [("noarch", listing(name)) for name in "abc"]
     chosen, count = audit_records.chosen(iter(rows), Selection(sample=10))

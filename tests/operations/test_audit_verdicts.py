@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import msgspec
 import pytest
 
 from condattest.formats.listings import Listing
@@ -17,7 +18,7 @@ from tests.rehearsal import CHANNEL, NOW, attacker, payload_for, sandbox, trust
 
 FILE = PackageFile.parse("x-1-0.conda")
 LISTING = Listing(str(FILE), FILE, Sha256("ab" * 32), Sha256("cd" * 32), True, 5)
-UNATTESTED = dataclasses.replace(LISTING, sidecar=None, claimed=False)
+UNATTESTED = msgspec.structs.replace(LISTING, sidecar=None, claimed=False)
 TERMS = Terms(channel=CHANNEL, trust=trust())
 
 
@@ -80,7 +81,7 @@ def test_an_outage_is_undecided_and_never_unattested():
 
 
 def test_a_broken_record_is_rejected_whatever_is_signed(proved):
-    broken = dataclasses.replace(LISTING, finding=Finding.of(Code.BIND_METADATA, "x"))
+    broken = msgspec.structs.replace(LISTING, finding=Finding.of(Code.BIND_METADATA, "x"))
     assert decided(proved(), broken) == ("rejected", [Code.BIND_METADATA])
     assert wanted_of(broken, "noarch", TERMS) is None
 

@@ -10,7 +10,6 @@ in order, and that takes a sum of lengths. Any other layout is walked through ke
 Specs: CEP 36, CEP 48, https://github.com/conda/ceps
 """
 
-from collections import deque
 from collections.abc import Mapping, Sized
 from typing import Final
 
@@ -97,4 +96,4 @@ def _walk(data: bytes) -> None:
         inner = {each.key: each for each in json_members.members(data, places["v3"].value, v3)}
         found.extend((inner[name], v3[name]) for name in V3_SECTIONS if name in v3)
     for member, raw in found:
-        deque(json_members.places(data, member, msgspec.json.decode(raw, type=Raws)), maxlen=0)
+        json_members.check_once(data, member, msgspec.json.decode(raw, type=Raws))

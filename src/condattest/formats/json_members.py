@@ -1,8 +1,8 @@
 """Where the members of a JSON object stand in the bytes of a document, and how to change one and nothing else.
 
-Owns `Member`, `members`, `some_members`, `places`, `Splice`, `spliced`, `setting`, `removal`, `insertions`, `relaid`.
-Values are measured by msgspec, which skips them at C speed; only keys and what stands between members are looked at
-here. Refuses an object with a key twice: two readers would read two things.
+Owns `Member`, `members`, `some_members`, `places`, `check_once`, `Splice`, `spliced`, `setting`, `removal`,
+`insertions`, `relaid`. Values are measured by msgspec, which skips them at C speed; only keys and what stands between
+members are looked at here. Refuses an object with a key twice: two readers would read two things.
 
 Spec: https://www.rfc-editor.org/rfc/rfc8259
 """
@@ -10,6 +10,7 @@ Spec: https://www.rfc-editor.org/rfc/rfc8259
 import json
 import re
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -76,9 +77,6 @@ def some_members(data: bytes, whole: Member, values: dict[str, msgspec.Raw], wan
 def places(data: bytes, whole: Member, values: dict[str, msgspec.Raw]) -> Iterator[tuple[str, int, int]]:
     """Yield each member of a large object: its key, where the key begins and where the value ends.
 
-    No object with these keys and values can be shorter than without white space, without escapes in keys, without a key
-    twice. One that is as short is laid out just so, and where its members stand follows from their lengths.
-
     Args:
         data: The document.
         whole: The member whose value the object is.
@@ -87,15 +85,31 @@ def places(data: bytes, whole: Member, values: dict[str, msgspec.Raw]) -> Iterat
     Raises:
         ValueError: As `members` does.
     """
-    lengths = [len(key) + 3 + len(raw) for key, raw in values.items()]
-    if whole.value + 1 + sum(lengths) + max(len(lengths), 1) != whole.end:
+    if not _is_compact(whole, values):
         for key, start, _, end in _walk(data, whole.value, values):
             yield key, start, end
         return
     start = whole.value + 1
-    for key, length in zip(values, lengths, strict=True):
+    for key, raw in values.items():
+        length = len(key) + 3 + len(raw)
         yield key, start, start + length
         start += length + 1
+
+
+def check_once(data: bytes, whole: Member, values: dict[str, msgspec.Raw]) -> None:
+    """Refuse a large object with a key twice; arguments and errors as `places`."""
+    if not _is_compact(whole, values):
+        deque(_walk(data, whole.value, values), maxlen=0)
+
+
+def _is_compact(whole: Member, values: dict[str, msgspec.Raw]) -> bool:
+    """Whether an object has each key once, no escapes in keys, and no white space between its members.
+
+    No object with these keys and values can be shorter than one that is so, and one that is as short is so: where its
+    members stand follows from their lengths.
+    """
+    lengths = sum(map(len, values)) + sum([len(raw) for raw in values.values()])
+    return whole.value + 1 + lengths + 3 * len(values) + max(len(values), 1) == whole.end
 
 
 def _walk(data: bytes, at: int, values: dict[str, msgspec.Raw]) -> Iterator[tuple[str, int, int, int]]:

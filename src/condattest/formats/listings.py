@@ -5,31 +5,30 @@ digest is none, or that claims to be another package than its file has a finding
 list. Refuses only what is no index at all, or has a key twice outside of records. Other sections of `v3` than those of
 conda packages are passed over.
 
-`of_monolith` takes the file's bytes apart one level at a time, and gives views into them; a record is parsed whole only
-where something might stand in it twice. Specs: CEP 36, CEP 48, CEP 50, CEP 16, https://github.com/conda/ceps
+`of_monolith` takes the file's bytes apart one level at a time, and gives views into them; `record_fields` says how
+records are read. Specs: CEP 36, CEP 48, CEP 50, CEP 16, https://github.com/conda/ceps
 """
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
 
 from condattest.errors import Malformed
-from condattest.formats import compression, index_keys, strict_json
+from condattest.formats import compression, index_keys, record_fields, strict_json
 from condattest.formats.index_changes import FIELD, SECTIONS, V3_SECTIONS, twice
+from condattest.formats.record_fields import Fields
 from condattest.formats.repodata import MAX_RECORD, MAX_SHARD
 from condattest.model.artifact import PackageFile, Sha256
 from condattest.model.finding import Code, Finding
 
-_JUDGED: Final = ("sha256", FIELD, "indexed_timestamp", "name", "version", "build", "subdir")
 _FAR: Final = 2**63 - 1
-_KEYS: Final = tuple(f'"{key}"'.encode() for key in _JUDGED)
+_BATCH: Final = 512
+"""Records that are taken apart at a time."""
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(msgspec.Struct, frozen=True, gc=False):
     """What an index says of one file.
 
     Attributes:
@@ -50,7 +49,17 @@ class Listing:
     claimed: bool = False
     indexed: int | None = None
     finding: Finding | None = None
-    raw: "msgspec.Raw | Mapping[str, Any] | None" = field(default=None, repr=False, compare=False)
+    raw: "msgspec.Raw | Mapping[str, Any] | None" = None
+
+    def __eq__(self, other: object) -> bool:
+        """Whether another says the same; a monolith and a shard do in different bytes."""
+        return isinstance(other, Listing) and self._said() == other._said()
+
+    def __hash__(self) -> int:
+        return hash(self._said())
+
+    def _said(self) -> tuple[object, ...]:
+        return msgspec.structs.astuple(self)[:-1]
 
     def members(self) -> Mapping[str, Any]:
         """All that the record says.
@@ -72,19 +81,6 @@ class Listing:
         return hashlib.sha256(code.encode() + b"\0" + raw).hexdigest()
 
 
-class _Fields(msgspec.Struct, gc=False):
-    sha256: Any = msgspec.UNSET
-    attestations_sha256: Any = msgspec.UNSET
-    indexed_timestamp: Any = msgspec.UNSET
-    name: Any = msgspec.UNSET
-    version: Any = msgspec.UNSET
-    build: Any = msgspec.UNSET
-    subdir: Any = msgspec.UNSET
-
-
-_FIELDS: Final = msgspec.json.Decoder(_Fields)
-
-
 def of_monolith(data: bytes, subdir: str, *, where: str) -> Iterator[Listing]:
     """Yield every record of a repodata.json, in the order of their file names.
 
@@ -98,29 +94,27 @@ def of_monolith(data: bytes, subdir: str, *, where: str) -> Iterator[Listing]:
     """
     sections = index_keys.sections(data, where=where)
     several = twice(sections)
-    keys = sorted((key + suffix, at) for at, (records, suffix) in enumerate(sections) for key in records)
-    before = None
-    for key, at in keys:
-        if key == before:
-            continue  # It is ambiguous, and was told.
-        before = key
-        records, suffix = sections[at]
-        raw = records[key.removesuffix(suffix) if suffix else key]
-        if key in several:
-            yield _ambiguous(key, where)
-        else:
-            yield _of_raw(key, raw, subdir, where)
+    # Two of one name are of two sections, so that no records are compared.
+    rows = sorted(
+        (key + suffix, at, raw) for at, (records, suffix) in enumerate(sections) for key, raw in records.items()
+    )
+    told = set()
+    for start in range(0, len(rows), _BATCH):
+        batch = rows[start : start + _BATCH]
+        for (key, _, raw), fields in zip(batch, record_fields.of_many([raw for _, _, raw in batch]), strict=True):
+            if key in several:
+                if key not in told:
+                    told.add(key)
+                    yield _ambiguous(key, where)
+            elif fields is None:
+                yield _of_raw(key, raw, subdir, where)
+            else:
+                yield _listing(key, fields, raw, subdir, where)
 
 
 def _of_raw(key: str, raw: msgspec.Raw, subdir: str, where: str) -> Listing:
-    data = bytes(raw)
     try:
-        fields = _FIELDS.decode(data)
-        if b"\\u" in data or any([data.count(each) > 1 for each in _KEYS]):
-            _strict(data, f"{where}: {key}")  # A key twice: two clients would read two records.
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        finding = Finding.of(Code.NET_UNAVAILABLE, f"{where}: {key}", expected="a record", found=f"{error!s:.300}")
-        return Listing(key, _parsed(key), finding=finding, raw=raw)
+        fields = record_fields.of_one(raw, f"{where}: {key}")
     except Malformed as error:
         return Listing(key, _parsed(key), finding=error.finding, raw=raw)
     return _listing(key, fields, raw, subdir, where)
@@ -153,7 +147,7 @@ def of_shard(data: bytes, subdir: str, *, where: str, name: str | None = None) -
             finding = Finding.of(Code.NET_UNAVAILABLE, f"{where}: {key}", expected="a record", found=type(value))
             yield Listing(key, _parsed(key), finding=finding)
             continue
-        fields = _Fields(**{key: value[key] for key in _JUDGED if key in value})
+        fields = Fields(**{key: value[key] for key in record_fields.KEYS if key in value})
         listing = _listing(key, fields, value, subdir, where)
         if name is not None and listing.file is not None and listing.file.name != name and listing.finding is None:
             found = f"the shard of {name}"
@@ -162,42 +156,41 @@ def of_shard(data: bytes, subdir: str, *, where: str, name: str | None = None) -
         yield listing
 
 
-def _listing(key: str, fields: _Fields, raw: "msgspec.Raw | Mapping[str, Any]", subdir: str, where: str) -> Listing:
+def _listing(key: str, fields: Fields, raw: "msgspec.Raw | Mapping[str, Any]", subdir: str, where: str) -> Listing:
     file = _parsed(key)
     finding = None
     sha256 = sidecar = None
+    claimed = fields.attestations_sha256 is not msgspec.UNSET
     if file is None:
         expected = "<name>-<version>-<build>.conda or .tar.bz2"
         finding = Finding.of(Code.BIND_NAME, where, expected=expected, found=f"{key:.300}")
     else:
         try:
-            sha256 = _digest(fields.sha256)
+            sha256 = fields.sha256 if type(fields.sha256) is Sha256 else _digest(fields.sha256)
             if sha256 is None:
                 finding = Finding.of(Code.BIND_NO_DIGEST, f"{where}: {key}", expected="sha256", found="no such key")
         except ValueError as error:
             finding = Finding.of(Code.BIND_NO_DIGEST, f"{where}: {key}: sha256", reason=error)
         try:
-            sidecar = _digest(fields.attestations_sha256)
+            sidecar = _digest(fields.attestations_sha256) if claimed else None
         except ValueError as error:
             finding = Finding.of(Code.SIDECAR_FIELD, f"{where}: {key}: {FIELD}", reason=error)
-        if finding is None:
+        claims = (fields.name, fields.version, fields.build, fields.subdir)
+        if finding is None and claims != (file.name, file.version, file.build, subdir):
             finding = _pretence(file, fields, subdir, f"{where}: {key}")
     stamp = fields.indexed_timestamp
     # What is far from any date stays so, in 64 bits.
     indexed = min(max(stamp, -_FAR), _FAR) if isinstance(stamp, int) and not isinstance(stamp, bool) else None
-    return Listing(key, file, sha256, sidecar, fields.attestations_sha256 is not msgspec.UNSET, indexed, finding, raw)
+    return Listing(key, file, sha256, sidecar, claimed, indexed, finding, raw)
 
 
-def _pretence(file: PackageFile, fields: _Fields, subdir: str, where: str) -> Finding | None:
+def _pretence(file: PackageFile, fields: Fields, subdir: str, where: str) -> Finding | None:
     """Solvers go by what a record says, and install its file: both have to be one package. Old records say less."""
-    if fields.name != file.name and fields.name is not msgspec.UNSET:
-        return _claims(where, "name", file.name, fields.name)
-    if fields.version != file.version and fields.version is not msgspec.UNSET:
-        return _claims(where, "version", file.version, fields.version)
-    if fields.build != file.build and fields.build is not msgspec.UNSET:
-        return _claims(where, "build", file.build, fields.build)
-    if fields.subdir != subdir and fields.subdir is not msgspec.UNSET:
-        return _claims(where, "subdir", subdir, fields.subdir)
+    of_file = {"name": file.name, "version": file.version, "build": file.build, "subdir": subdir}
+    for key, expected in of_file.items():
+        found = getattr(fields, key)
+        if found != expected and found is not msgspec.UNSET:
+            return _claims(where, key, expected, found)
     return None
 
 

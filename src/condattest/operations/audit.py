@@ -10,6 +10,7 @@ An audit that is stopped yields what it has, as incomplete; one that is given a 
 
 import contextlib
 import functools
+import itertools
 import os
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -138,8 +139,7 @@ class _Running:
                         self._absent(subdir)
                         continue
                     self._present.append(subdir)
-                    wanted = (each for each in found.listings if self._selected(each, subdir, chosen))
-                    self._subdir(subdir, wanted, proofs)
+                    self._subdir(subdir, self._selection.of(found.listings, subdir, chosen), proofs)
         self._spool.flush()
         self._replace()
         if self._present or self._findings:
@@ -204,11 +204,8 @@ class _Running:
         self._limit = f"{len(chosen)} of {of}"
         return chosen
 
-    def _selected(self, listing: Listing, subdir: str, chosen: frozenset[tuple[str, str]] | None) -> bool:
-        return self._selection.holds(listing) and (chosen is None or (subdir, listing.key) in chosen)
-
     def _subdir(self, subdir: str, listings: Iterable[Listing], proofs: Proofs) -> None:
-        rows = (audit_verdicts.listed(each, subdir) for each in listings) if self._order.index_only else None
+        rows = map(audit_verdicts.listed, listings, itertools.repeat(subdir)) if self._order.index_only else None
         for count, row in enumerate(rows or self._judged(subdir, listings, proofs)):
             if count % _STOPPED_EVERY == 0:
                 self._replace()

@@ -7,7 +7,7 @@ that was taken apart. What cannot be had is an error, and never an index without
 
 import hashlib
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -71,6 +71,14 @@ class Selection:
             return False
         at = moment(listing.indexed) if self.since is not None else None
         return self.since is None or at is None or at >= self.since
+
+    def of(
+        self, listings: Iterable[Listing], subdir: str, chosen: frozenset[tuple[str, str]] | None = None
+    ) -> Iterable[Listing]:
+        """Those of a subdir that are looked at; `chosen` are the sample's."""
+        if self.since is None and self.part is None and chosen is None:
+            return listings
+        return (each for each in listings if self.holds(each) and (chosen is None or (subdir, each.key) in chosen))
 
 
 def part_of(listing: Listing, count: int) -> int:

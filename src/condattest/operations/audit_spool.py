@@ -1,7 +1,7 @@
 """Keep the results of an audit on disk, so that it takes the same memory for a thousand packages and for a million.
 
-Owns `Row`, `Spool` and `Kept`. A spool is written in batches and read as often as needed; what a killed writer left
-half-written at its end is cut off. It is a file of the audit's own: what stands in it is believed.
+Owns `Row`, `found_of`, `Spool` and `Kept`. A spool is written in batches and read as often as needed; what a killed
+writer left half-written at its end is cut off. It is a file of the audit's own: what stands in it is believed.
 
     <4 bytes: length, big-endian> <msgpack of a Row>, and so on; before the rows, one such frame with the audit's key
 """
@@ -22,7 +22,9 @@ from condattest.model.evidence import TimeSource
 from condattest.model.finding import CODES, Finding
 
 BATCH: Final = 100
-"""Rows that are written at a time."""
+"""Rows that are written at a time: so many are lost by a kill."""
+_TEMPORARY_BATCH: Final = 1000
+"""The same where the file goes away with the process anyway."""
 _CHUNK: Final = 1024 * 1024
 _LENGTH: Final = 4
 _LAST: Final = 253_402_300_799_999
@@ -75,7 +77,7 @@ class Row(msgspec.Struct, array_like=True):
 
     def add(self, finding: Finding) -> None:
         """Add to what was found."""
-        self.found.append((finding.code.value, finding.where, dict(finding.facts)))
+        self.found.append(found_of(finding))
 
     def audited(self, more: Iterable[Finding] = ()) -> Audited:
         """The value that reports show."""
@@ -92,6 +94,11 @@ class Row(msgspec.Struct, array_like=True):
             rule=self.rule,
             findings=(*self.findings(), *more),
         )
+
+
+def found_of(finding: Finding) -> Found:
+    """A finding as a row keeps it."""
+    return finding.code.value, finding.where, dict(finding.facts)
 
 
 def moment(milliseconds: int | None) -> datetime | None:
@@ -115,19 +122,24 @@ class Spool:
 
     def __init__(self, path: Path | None, key: bytes) -> None:
         self._lock = threading.Lock()
-        self._pending: list[bytes] = []
+        self._pending = bytearray()
+        self._waiting = 0
+        self._batch = BATCH if path is not None else _TEMPORARY_BATCH
         self._path = path
         self._count = 0
         try:
             self._file: BinaryIO = _temporary() if path is None else path.open("w+b")
         except OSError as error:
             raise LocalFailure(f"{path or tempfile.gettempdir()}: cannot be written: {error.strerror}") from None
-        self._append([key])
+        self._append(len(key).to_bytes(_LENGTH, "big") + key)
 
     def put(self, row: Row) -> None:
         """Add a row."""
-        self._pending.append(_ENCODER.encode(row))
-        if len(self._pending) >= BATCH:
+        data = _ENCODER.encode(row)
+        self._pending += len(data).to_bytes(_LENGTH, "big")
+        self._pending += data
+        self._waiting += 1
+        if self._waiting >= self._batch:
             self.flush()
 
     def flush(self) -> None:
@@ -136,23 +148,23 @@ class Spool:
         Raises:
             LocalFailure: The disk is full, say.
         """
-        rows, self._pending = self._pending, []
+        rows, count = self._pending, self._waiting
+        self._pending, self._waiting = bytearray(), 0
         self._append(rows)
-        self._count += len(rows)
+        self._count += count
 
-    def _append(self, frames: list[bytes]) -> None:
-        data = b"".join(len(each).to_bytes(_LENGTH, "big") + each for each in frames)
+    def _append(self, frames: bytes | bytearray) -> None:
         with self._lock:
             try:
                 self._file.seek(0, 2)
-                self._file.write(data)
+                self._file.write(frames)
                 self._file.flush()
             except OSError as error:
                 where = self._path or tempfile.gettempdir()
                 raise LocalFailure(f"{where}: cannot be written: {error.strerror}", hint="make room") from None
 
     def __len__(self) -> int:
-        return self._count + len(self._pending)
+        return self._count + self._waiting
 
     def __iter__(self) -> Iterator[Row]:
         self.flush()

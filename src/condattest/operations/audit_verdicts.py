@@ -20,7 +20,7 @@ from condattest.model.finding import Code, Finding, Severity
 from condattest.model.verdict import Accepted, Rejected, Undecided, Verdict
 from condattest.operations.audit_evidence import Had, Wanted
 from condattest.operations.audit_patches import PatchJudge
-from condattest.operations.audit_spool import Row, Signed, moment
+from condattest.operations.audit_spool import Found, Row, Signed, found_of, moment
 from condattest.operations.judgement import candidates, of_outage
 from condattest.policy import rules
 from condattest.policy.bind import Bound
@@ -67,6 +67,7 @@ def trust_roots(trust: TrustRoot, roots: Mapping[str, TrustRoot]) -> tuple[Sha25
 
 _OF_ALL: Final = (Code.POLICY_PATCHES_NOT_JUDGED, Code.PATCH_UNLISTED, Code.SUBDIR_UNCHECKED)
 """Notes that hold of all or most packages of an audit: they are said once, by the checks or by the README."""
+_UNATTESTED: Final = Code.AUDIT_UNATTESTED.value
 _NOBODY: Final = rules.nobody_required()
 
 
@@ -136,24 +137,26 @@ class Deciding:
 
 def listed(listing: Listing, subdir: str) -> Row:
     """The row of a package as far as its record alone says: attested or not, and whether the record is sound."""
-    file = listing.file
-    row = Row(
-        subdir=subdir,
-        file=listing.key,
-        name=listing.key if file is None else file.name,
-        version="" if file is None else file.version,
-        sha256=listing.sha256,
-        sidecar=listing.sidecar,
-        status="undecided" if listing.claimed else "unattested",
-        indexed=listing.indexed,
-        found=[],
-    )
+    file, key = listing.file, listing.key
+    found: list[Found]
     if listing.finding is not None:
-        row.status = "rejected"
-        row.add(listing.finding)
-    elif not listing.claimed:
-        row.add(Finding(Code.AUDIT_UNATTESTED, row.place))
-    return row
+        status, found = "rejected", [found_of(listing.finding)]
+    elif listing.claimed:
+        status, found = "undecided", []
+    else:
+        status, found = "unattested", [(_UNATTESTED, f"{subdir}/{key}", {})]
+    return Row(
+        subdir=subdir,
+        file=key,
+        name=key if file is None else file.name,
+        version="" if file is None else file.version,
+        # As plain text, which is written down faster.
+        sha256=None if listing.sha256 is None else str(listing.sha256),
+        sidecar=None if listing.sidecar is None else str(listing.sidecar),
+        status=status,
+        indexed=listing.indexed,
+        found=found,
+    )
 
 
 def authentic(verdict: Verdict) -> Verdict:

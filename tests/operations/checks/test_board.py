@@ -1,5 +1,7 @@
 """All checks together."""
 
+import pytest
+
 from condattest.model.audit import CHECKS
 from condattest.model.finding import Code, Finding
 from condattest.operations.checks.board import Board
@@ -31,3 +33,19 @@ def test_news_of_a_store_are_counted_once_for_each_check():
     assert board.news((orphan, mutable)) == (orphan, mutable)
     found = {run.name: run.found for run in board.runs() if run.found}
     assert found == {"sidecars": 1, "orphans": 1}
+
+
+@pytest.mark.parametrize("mode", ["full", "index-only"])
+def test_a_row_is_counted_by_its_status_and_by_its_findings(mode):
+    board = Board(scope(mode=mode, is_store=True))
+    for status, codes in (
+        ("unattested", [Code.AUDIT_UNATTESTED]),
+        ("unattested", [Code.AUDIT_UNATTESTED, Code.SIDECAR_FIELD]),
+        ("unattested", [Code.SIDECAR_FIELD]),
+        ("rejected", [Code.SIDECAR_FIELD]),
+        ("undecided", []),
+    ):
+        board.observe(row(status=status, codes=codes))
+    found = {run.name: run.found for run in board.runs() if run.found}
+    undecided = {"undecided": 1} if mode == "full" else {}
+    assert found == {"unattested": 3, "rejected": 1, "sidecars": 3} | undecided

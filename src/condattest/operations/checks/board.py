@@ -3,12 +3,12 @@
 Owns `Board` and `Results`.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from condattest.model.audit import CHECKS, Audited, CheckRun, Patched
-from condattest.model.finding import Finding
+from condattest.model.audit import CHECKS, STATUSES, Audited, CheckRun, Patched, Status
+from condattest.model.finding import Code, Finding
 from condattest.operations.audit_spool import Row, Spool
 from condattest.operations.checks.attested_late import AttestedLate
 from condattest.operations.checks.check import Check, Scope
@@ -26,8 +26,11 @@ from condattest.operations.checks.undecided import Undecided
 
 _OF_RECORDS: Final = ("unattested", "rejected", "downgrade", "sidecars", "indexed-time")
 """The checks that find something in records alone."""
-_OF_FAULTS: Final = ("sidecars", "orphans", "unattested", "rejected", "undecided", "patches", "revoked")
-"""The checks that count what has a finding or is not accepted: to them, a package in order is nothing."""
+_OF_STATUS: Final = ("unattested", "rejected", "undecided")
+"""The checks that count the status that they are named for."""
+_OF_FINDINGS: Final = ("sidecars", "orphans", "patches", "revoked")
+"""The checks that count what has a finding of theirs."""
+_UNATTESTED: Final = Code.AUDIT_UNATTESTED.value
 
 
 class Board:
@@ -52,15 +55,23 @@ class Board:
         by_name = {check.name: check for check in checks}
         self._checks = [by_name[name] for name in CHECKS]
         # A million records are shown in seconds where only those look that can find something.
-        names = _OF_RECORDS if scope.mode == "index-only" else by_name.keys()
-        self._observing = [check.observe for check in self._checks if check.name in names]
-        self._of_good = [
-            check.observe for check in self._checks if check.name in names and check.name not in _OF_FAULTS
+        names = _OF_RECORDS if scope.mode == "index-only" else tuple(by_name)
+        self._all = {status: self._observing(names, status) for status in STATUSES}
+        plain = [name for name in names if name not in _OF_FINDINGS]
+        self._plain = {status: self._observing(plain, status) for status in STATUSES}
+
+    def _observing(self, names: Sequence[str], status: Status) -> list[Callable[[Row], None]]:
+        return [
+            check.observe
+            for check in self._checks
+            if check.name in names and (check.name not in _OF_STATUS or check.name == status)
         ]
 
     def observe(self, row: Row) -> None:
         """Show a row to each that can find something in it."""
-        for observe in self._of_good if row.status == "accepted" and not row.found else self._observing:
+        found = row.found
+        plain = not found or (len(found) == 1 and found[0][0] == _UNATTESTED)
+        for observe in (self._plain if plain else self._all)[row.status]:  # type: ignore[index]
             observe(row)
 
     def news(self, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:

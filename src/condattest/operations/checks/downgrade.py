@@ -8,6 +8,9 @@ It keeps, for each package name, its attested versions with one package of each,
 version has.
 """
 
+import functools
+from collections import defaultdict
+
 from condattest.formats.version_order import Order, order
 from condattest.model.finding import Code, Finding
 from condattest.operations.audit_spool import Row
@@ -22,7 +25,7 @@ class Downgrade(Counting):
     def __init__(self, scope: Scope) -> None:
         super().__init__(scope)
         self._attested: dict[str, dict[str, str]] = {}
-        self._unattested: dict[str, dict[str, int]] = {}
+        self._unattested: defaultdict[str, defaultdict[str, int]] = _nested()
         self._lowest: dict[str, tuple[Order, str]] | None = None
 
     def ran(self) -> Ran:
@@ -34,8 +37,7 @@ class Downgrade(Counting):
     def observe(self, row: Row) -> None:
         """Keep what a row says of its name."""
         if row.status == "unattested":
-            versions = self._unattested.setdefault(row.name, {})
-            versions[row.version] = versions.get(row.version, 0) + 1
+            self._unattested[row.name][row.version] += 1
         elif row.signed or (self._scope.mode == "index-only" and row.sidecar is not None):
             places = self._attested.setdefault(row.name, {})
             if row.version not in places:
@@ -65,8 +67,12 @@ class Downgrade(Counting):
                 for version, count in self._unattested[name].items()
                 if lowest < order(version)
             )
-            self._attested, self._unattested = {}, {}
+            self._attested, self._unattested = {}, _nested()
         return self._lowest
+
+
+def _nested() -> defaultdict[str, defaultdict[str, int]]:
+    return defaultdict(functools.partial(defaultdict[str, int], int))
 
 
 def _lowest(places: dict[str, str]) -> tuple[Order, str]:

@@ -33,8 +33,9 @@ class IndexedTime(Counting):
 
     def observe(self, row: Row) -> None:
         """Count a row whose time cannot be true."""
-        self._timed += row.indexed is not None
-        self._count += bool(self.findings(row))
+        if row.indexed is not None:
+            self._timed += 1
+            self._count += bool(self.findings(row))
 
     def findings(self, row: Row) -> tuple[Finding, ...]:
         """AUDIT-INDEXED-TIME, with the time."""
