@@ -579,6 +579,24 @@ class TestListed:
             list(monolith.listed(compact(document), where="index"))
         assert caught.value.finding.code is Code.BIND_AMBIGUOUS
 
+    @pytest.mark.parametrize(
+        ("broken", "said"),
+        [
+            ({"packages": {str(CONDA): {}}, "packages.conda": {str(CONDA): {}}}, [(None, None)] * 2),
+            ({"packages.conda": {str(CONDA): {"sha256": "AB", FIELD: HEAD}}}, [(None, HEAD)]),
+            ({"packages.conda": {str(CONDA): {"sha256": HEAD, FIELD: "AB"}}}, [(HEAD, None)]),
+        ],
+    )
+    def test_whatever_is_wrong_with_a_record_it_and_the_others_are_listed(self, broken, said):
+        """Whoever lists a file twice must not make orphans of the sidecars of all others."""
+        broken.setdefault("packages.conda", {})["other-1-0.conda"] = {"sha256": HEAD}
+        found = []
+        with pytest.raises(Malformed):
+            for each in monolith.listed(compact(broken), where="index"):
+                found.append(each)
+        assert [(each.sha256, each.attestations_sha256) for each in found if each.file == CONDA] == said
+        assert [each.sha256 for each in found if each.file != CONDA] == [HEAD]
+
     @pytest.mark.parametrize("data", [b"", b"[]", b'{"packages":[]}', b'{"packages":{"x":1}}', b'{"v3":{"conda":1}}'])
     def test_what_is_no_index_is_refused(self, data):
         with pytest.raises(Malformed) as caught:

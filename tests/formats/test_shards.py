@@ -158,6 +158,24 @@ class TestRefusals:
             list(shards.listed(packed(document), where="shard"))
         assert caught.value.finding.code is Code.BIND_AMBIGUOUS
 
+    @pytest.mark.parametrize(
+        ("broken", "said"),
+        [
+            ({"packages": {str(CONDA): {}}, "packages.conda": {str(CONDA): {}}}, [(None, None)] * 2),
+            ({"packages.conda": {str(CONDA): {"sha256": "AB", FIELD: HEAD}}}, [(None, HEAD)]),
+            ({"packages.conda": {str(CONDA): {"sha256": HEAD, FIELD: "AB"}}}, [(HEAD, None)]),
+        ],
+    )
+    def test_whatever_is_wrong_with_a_record_it_and_the_others_are_listed(self, broken, said):
+        """Whoever lists a file twice must not make orphans of the sidecars of all others."""
+        document = {**broken, "packages.conda": {**broken["packages.conda"], str(CONDAS[1]): {"sha256": HEAD}}}
+        found = []
+        with pytest.raises(Malformed):
+            for each in shards.listed(packed(document), where="shard"):
+                found.append(each)
+        assert [(each.sha256, each.attestations_sha256) for each in found if each.file == CONDA] == said
+        assert [each.sha256 for each in found if each.file != CONDA] == [HEAD]
+
     @pytest.mark.parametrize("level", ["shard", "section", "record", "v3"])
     def test_a_key_that_stands_twice_on_the_way(self, level):
         """The field is written into the one value, and a client reads the other."""
