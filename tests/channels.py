@@ -9,10 +9,13 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from condattest.errors import Malformed
+from condattest.model.finding import Code
 
 RUNNER = Path(__file__).with_name("run_conda_index.py")
 WITHOUT_CONDA = ("--write-shards", "--zst", "--bz2", "--no-current-repodata", "--threads", "1")
@@ -43,6 +46,17 @@ def record(channel: Path, subdir: str, name: str, base: str = "repodata.json") -
     """What a JSON index file of a channel says of a package."""
     document = json.loads((channel / subdir / base).read_bytes())
     return (document["packages"] | document["packages.conda"])[name]
+
+
+def until_refused(rows: Iterable[Any]) -> tuple[list[Any], Code | None]:
+    """What comes before an error, and the error's code; None if there is none."""
+    found: list[Any] = []
+    try:
+        for each in rows:
+            found.append(each)
+    except Malformed as error:
+        return found, error.finding.code
+    return found, None
 
 
 @dataclass
