@@ -175,7 +175,7 @@ def test_an_interrupt_leaves_a_partial_report_and_a_way_to_go_on(tmp_path, plant
                "--trusted-root", str(planted.root.parent / "root.json"), "--no-cache",
                "--report", f"json={report}", "--resume", str(state)]  # fmt: skip
     process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not (state.exists() and state.stat().st_size > 10_000) and time.monotonic() < deadline:
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)

@@ -56,7 +56,7 @@ class Installer:
             bundles=() if bundle is None else (bundle,),
         )
         parsed = [targets.parse(str(target or f"{self.url}/noarch/{name}"))]
-        with Fetcher(attempts=1, deadline=5) as fetcher:
+        with Fetcher(attempts=1) as fetcher:
             [answer] = verify(
                 parsed, question, trust=self.world.trust, fetcher=reader(fetcher), now=self.world.now, memory=memory
             )
