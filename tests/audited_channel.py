@@ -3,57 +3,22 @@
 No archive is made: an audit goes by index and sidecars. `make` says where it planted what.
 """
 
-import functools
 import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from condattest.formats import publish, sidecar, statement
-from condattest.formats.statement import Statement, Subject
-from condattest.model.artifact import Artifact
-from condattest.model.channel import Channel
-from condattest.sandbox import Sandbox, github
-from condattest.signatures.trust_root import TrustRoot
+from condattest.formats import sidecar
+from tests.audited_faults import EVERY, STRANGER, USUAL
+from tests.audited_package import CHANNEL, NOW, START, Draft, attacker, digest_of, sandbox, trust
 
-CHANNEL = Channel("https://conda.example/audited")
+__all__ = ["CHANNEL", "NOW", "START", "SUBDIRS", "Planted", "attacker", "digest_of", "listed", "make", "sandbox"]
+__all__ += ["trust", "write_index"]
+
 SUBDIRS = ("linux-64", "noarch", "osx-arm64", "win-64")
-START = datetime(2026, 1, 5, 12, tzinfo=UTC)
-NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
-VERSIONS = 5
 TEAMS = 40
-
-# By fault, the codes that an audit without a policy finds for the package that it is planted in.
-FAULTS: dict[str, tuple[str, ...]] = {
-    "unattested": ("AUDIT-UNATTESTED",),
-    "downgrade": ("AUDIT-UNATTESTED", "AUDIT-DOWNGRADE"),
-    "stranger": ("AUDIT-SIGNER-CHANGED",),
-    "taken-over": ("AUDIT-SIGNER-CHANGED",),
-    "other-bytes": ("BIND-DIGEST",),
-    "other-name": ("BIND-NAME",),
-    "other-channel": ("CHANNEL-MISMATCH",),
-    "untrusted": ("CRYPTO",),
-    "provenance-only": ("MISSING-PUBLISH",),
-    "changed-sidecar": ("SIDECAR-DIGEST",),
-    "no-sidecar": ("NET-NOT-FOUND",),
-    "broken-sidecar": ("SIDECAR-SHAPE",),
-    "broken-field": ("SIDECAR-FIELD",),
-    "no-digest": ("BIND-NO-DIGEST",),
-    "pretence": ("BIND-METADATA",),
-    "late": ("AUDIT-LATE",),
-    "future": ("AUDIT-INDEXED-TIME",),
-    "once": ("AUDIT-SEEN-ONCE",),
-}
-# What a look at the files of the store finds beside that.
-STORED: dict[str, tuple[str, ...]] = {
-    "no-sidecar": ("INDEX-FIELD-ALONE",),
-    "other-bytes": ("SIDECAR-OTHER", "INDEX-FIELD-ALONE"),
-    "orphan": ("INDEX-ORPHAN",),
-    "no-mutable": ("SIDECAR-MUTABLE",),
-}
-_ONLY_FILES = ("orphan", "no-mutable")
+VERSIONS = 5
 
 
 @dataclass
@@ -64,167 +29,118 @@ class Planted:
         root: The folder.
         packages: How many packages the index lists.
         places: By fault, the packages (`subdir/file`) that it was planted in.
+        names: By package name, the repository that signs it and the fault that it has, if any.
+        records: By subdir and file name, what its index says in `packages.conda`.
+        twice: By subdir and file name, what it says in `packages` as well.
     """
 
     root: Path
     packages: int = 0
     places: dict[str, list[str]] = field(default_factory=dict)
+    names: dict[str, tuple[str, str | None]] = field(default_factory=dict)
+    records: dict[str, dict[str, dict]] = field(default_factory=dict)
+    twice: dict[str, dict[str, dict]] = field(default_factory=dict)
 
-    def expected(self) -> dict[str, set[str]]:
-        """By code, the packages that it is to be found for."""
+    def expected(self, *, ruled: bool = False) -> dict[str, set[str]]:
+        """By code, the packages that it is to be found for; `ruled` is for an audit under `audited_policy`'s policy."""
         found: dict[str, set[str]] = {}
         for fault, places in self.places.items():
-            for code in FAULTS.get(fault, ()):
-                found.setdefault(code, set()).update(places)
+            if fault != "orphan":
+                for code in EVERY[fault].codes(ruled=ruled):
+                    found.setdefault(code, set()).update(places)
         return found
 
+    def stored(self) -> set[tuple[str, str]]:
+        """What is wrong with the files of the store: codes, each with the package that it is about."""
+        return {(code, place) for fault in self.places for code in EVERY[fault].stored for place in self.places[fault]}
 
-@functools.cache
-def sandbox() -> Sandbox:
-    return Sandbox(now=lambda: START)
-
-
-@functools.cache
-def attacker() -> Sandbox:
-    return Sandbox(now=lambda: START)
-
-
-@functools.cache
-def trust() -> TrustRoot:
-    return TrustRoot.from_json(sandbox().trusted_root_json().encode(), name="sandbox")
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _payload(file: str, digest: str, channel: Channel = CHANNEL) -> bytes:
-    return statement.dump(publish.statement(Artifact.parse(f"{file}@sha256:{digest}"), channel))
-
-
-def _provenance(file: str, digest: str) -> bytes:
-    said = {
-        "buildDefinition": {"buildType": "https://x.example"},
-        "runDetails": {"builder": {"id": "https://x.example"}},
-    }
-    return statement.dump(Statement((Subject(file, {"sha256": digest}),), "https://slsa.dev/provenance/v1", said))
-
-
-@dataclass
-class _Maker:
-    planted: Planted
-    how: dict
-    records: dict[str, dict[str, dict]] = field(default_factory=dict)
-
-    def package(self, name: str, number: int, subdir: str, team: str, fault: str | None = None, **identity) -> None:
-        """Put a version of a package into the channel, with a fault or none."""
-        version = f"1.{number}"
-        file = f"{name}-{version}-0.conda"
-        place = f"{subdir}/{file}"
-        digest = _digest(place)
-        signed = START + timedelta(days=number, minutes=int(digest[:4], 16) % 600)
-        record = {
-            "build": "0",
-            "build_number": 0,
-            "depends": [f"python >=3.{number % 5 + 9}", "numpy >=1.26,<3"],
-            "indexed_timestamp": int((signed + timedelta(hours=1)).timestamp() * 1000),
-            "license": "BSD-3-Clause",
-            "md5": digest[:32],
-            "name": name,
-            "sha256": digest,
-            "size": 1000 + number,
-            "subdir": subdir,
-            "timestamp": int(signed.timestamp() * 1000),
-            "version": version,
-        }
-        self.records.setdefault(subdir, {})[file] = record
-        self.planted.packages += 1
+    def put(self, draft: Draft, fault: str | None = None) -> None:
+        """Put a package into the channel, with a fault or none."""
         if fault is not None:
-            self.planted.places.setdefault(fault, []).append(place)
-        if fault in ("unattested", "downgrade"):
-            return
-        by = attacker() if fault == "untrusted" else sandbox()
-        payload = {
-            "other-bytes": lambda: _payload(file, _digest("other")),
-            "other-name": lambda: _payload(f"{name}-9.9-0.conda", digest),
-            "other-channel": lambda: _payload(file, digest, Channel("https://conda.example/other")),
-            "provenance-only": lambda: _provenance(file, digest),
-        }.get(fault or "", lambda: _payload(file, digest))()
-        bundle = by.sign_statement(payload, github(team, **identity), at=signed, **self.how)
-        data = b"{}" if fault == "broken-sidecar" else sidecar.dump([bundle])
-        head = hashlib.sha256(data).hexdigest()
-        record["attestations_sha256"] = head
-        folder = self.planted.root / subdir
-        folder.mkdir(exist_ok=True)
-        if fault != "no-sidecar":
-            (folder / f"{file}.sigs.{head}").write_bytes(data + b" " if fault == "changed-sidecar" else data)
-            if fault != "no-mutable":
-                (folder / f"{file}.sigs").write_bytes(data)
-        match fault:
-            case "broken-field":
-                record["attestations_sha256"] = head.upper()
-            case "no-digest":
-                del record["sha256"]
-            case "pretence":
-                record["name"] = "numpy"
-            case "late":
-                record["indexed_timestamp"] = int((signed - timedelta(days=30)).timestamp() * 1000)
-            case "future":
-                record["indexed_timestamp"] = int((NOW + timedelta(days=900)).timestamp() * 1000)
-            case "orphan":
-                del self.records[subdir][file]
-                self.planted.packages -= 1
+            self.places.setdefault(fault, []).append(draft.place)
+            EVERY[fault].make(draft)
+        if draft.elements is None:
+            draft.elements = [draft.sign()]
+        head = None
+        if draft.elements or draft.data is not None:
+            data = sidecar.dump(draft.elements) if draft.data is None else draft.data
+            head = hashlib.sha256(data).hexdigest()
+            for suffix, content in ({".sigs": data, ".sigs.HEAD": data} | draft.stored).items():
+                if content is not None:
+                    path = self.root / draft.subdir / f"{draft.file}{suffix.replace('HEAD', head)}"
+                    path.parent.mkdir(exist_ok=True)
+                    path.write_bytes(content)
+        if draft.is_listed:
+            record = draft.record(head)
+            self.packages += 1
+            self.records.setdefault(draft.subdir, {})[draft.file] = record
+            if draft.is_twice:
+                self.twice.setdefault(draft.subdir, {})[draft.file] = record
+
+    def index(self) -> None:
+        """Write the index of each subdir."""
+        for subdir in (*SUBDIRS, *sorted(self.records.keys() - set(SUBDIRS))):
+            records = dict(sorted(self.records.get(subdir, {}).items()))
+            write_index(self.root / subdir, records, self.twice.get(subdir, {}))
 
 
-def make(root: Path, *, packages: int = 400, each: int = 2, faults: Iterable[str] | None = None, **how) -> Planted:
+def make(
+    root: Path,
+    *,
+    packages: int = 400,
+    each: int = 2,
+    faults: Iterable[str] | None = None,
+    unattested: int = 0,
+    **how,
+) -> Planted:
     """Make a channel of about so many packages in four subdirs.
 
     Args:
         root: Where; it is made.
         packages: About how many; never fewer than the faults need.
         each: How often each fault is planted.
-        faults: Which faults; by default all.
+        faults: Which faults; by default the usual ones.
+        unattested: How many names beyond those have no attestation at all.
         how: What `Sandbox.sign_statement` takes, such as `tsa`.
     """
     root.mkdir(parents=True, exist_ok=True)
     planted = Planted(root)
-    maker = _Maker(planted, how)
-    wanted = [*FAULTS, *_ONLY_FILES] if faults is None else list(faults)
+    wanted = list(USUAL if faults is None else faults)
     number = 0
-    for fault in wanted:
-        for at in range(each):
-            name, subdir, team = f"{fault}-{at}", SUBDIRS[number % 4], f"team-{number % TEAMS}/feedstock"
-            for version in range(VERSIONS if fault != "once" else 1):
-                last = version == VERSIONS - 1
-                if fault == "unattested":
-                    maker.package(name, version, subdir, team, "unattested")
-                elif fault == "once":
-                    maker.package(name, version, subdir, f"once-{at}/feedstock", "once")
-                elif last and fault == "stranger":
-                    maker.package(name, version, subdir, "mallory/feedstock", fault)
-                elif last and fault == "taken-over":
-                    # The same names by somebody else: only the numbers tell.
-                    maker.package(name, version, subdir, team, fault, repository_id="666", owner_id="666")
-                else:
-                    maker.package(name, version, subdir, team, fault if last else None)
-            number += 1
-    if "stranger" in wanted:
-        maker.package("mallory", 0, SUBDIRS[0], "mallory/feedstock")  # Who signs nothing else is another fault.
-    while planted.packages < packages:
-        name, subdir, team = f"pkg-{number:05}", SUBDIRS[number % 4], f"team-{number % TEAMS}/feedstock"
-        for version in range(min(VERSIONS, packages - planted.packages)):
-            maker.package(name, version, subdir, team)
+
+    def name(name: str, team: str, fault: str | None, versions: int) -> None:
+        nonlocal number
+        planted.names[name] = (team, fault)
+        for version in range(versions):
+            draft = Draft(name, version, SUBDIRS[number % len(SUBDIRS)], team, how=how)
+            is_faulty = fault is not None and (EVERY[fault].is_whole or version == versions - 1)
+            planted.put(draft, fault if is_faulty else None)
         number += 1
-    for subdir in SUBDIRS:
-        (root / subdir).mkdir(exist_ok=True)
-        records = dict(sorted(maker.records.get(subdir, {}).items()))
-        write_index(root / subdir, records)
+
+    for at, fault in enumerate(wanted):
+        for copy in range(each):
+            # Whoever signs nothing else is another fault; and each fault has one team, whose odd ways are seen again.
+            team = f"{fault}-{copy}/feedstock" if fault == "once" else f"team-{at % TEAMS}/feedstock"
+            if EVERY[fault].signers:
+                team = f"{fault}/feedstock"
+            name(f"{fault}-{copy}", team, fault, EVERY[fault].versions)
+    if "stranger" in wanted:
+        name("mallory", STRANGER, None, 1)
+    for copy in range(unattested):
+        name(f"bare-{copy:05}", f"team-{number % TEAMS}/feedstock", "unattested", VERSIONS)
+    while planted.packages < packages:
+        versions = min(VERSIONS, packages - planted.packages)
+        name(f"pkg-{number:05}", f"team-{number % TEAMS}/feedstock", None, versions)
+    planted.index()
     return planted
 
 
-def write_index(folder: Path, records: dict[str, dict]) -> None:
+def write_index(
+    folder: Path, records: dict[str, dict], twice: dict[str, dict] | None = None, removed: Iterable[str] = ()
+) -> None:
     """Write a subdir's repodata.json."""
-    document = {"info": {"subdir": folder.name}, "packages": {}, "packages.conda": records, "removed": []}
+    sections = {"packages": twice or {}, "packages.conda": records}
+    document = {"info": {"subdir": folder.name}, **sections, "removed": list(removed)}
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps({**document, "repodata_version": 1}, separators=(",", ":"))
     (folder / "repodata.json").write_text(text)

@@ -1,6 +1,7 @@
 """Channels as operators have them: packages in folders, indexed by conda-index or py-rattler itself, and served."""
 
 import asyncio
+import atexit
 import contextlib
 import functools
 import http.server
@@ -8,19 +9,32 @@ import json
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from condattest.errors import Malformed
+from condattest.model.finding import Code
+from tests.warm import Warm
 
 RUNNER = Path(__file__).with_name("run_conda_index.py")
 WITHOUT_CONDA = ("--write-shards", "--zst", "--bz2", "--no-current-repodata", "--threads", "1")
 
 
+@functools.cache
+def _conda_index() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="conda-index"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Warm(RUNNER, "tests.warm_conda_index").program(folder / "conda-index")
+
+
 def conda_index(channel: Path, *arguments: str, python: str = sys.executable) -> None:
     """Index a folder with conda-index, in a process of its own."""
-    command = [python, str(RUNNER), *(arguments or WITHOUT_CONDA), str(channel)]
+    program = [str(_conda_index())] if python == sys.executable else [python, str(RUNNER)]
+    command = [*program, *(arguments or WITHOUT_CONDA), str(channel)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
 
@@ -43,6 +57,17 @@ def record(channel: Path, subdir: str, name: str, base: str = "repodata.json") -
     """What a JSON index file of a channel says of a package."""
     document = json.loads((channel / subdir / base).read_bytes())
     return (document["packages"] | document["packages.conda"])[name]
+
+
+def until_refused(rows: Iterable[Any]) -> tuple[list[Any], Code | None]:
+    """What comes before an error, and the error's code; None if there is none."""
+    found: list[Any] = []
+    try:
+        for each in rows:
+            found.append(each)
+    except Malformed as error:
+        return found, error.finding.code
+    return found, None
 
 
 @dataclass

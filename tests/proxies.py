@@ -124,7 +124,7 @@ def proxied(
     clock=lambda: NOW,
     size=1 << 30,
     patience=20.0,
-    deadline=5.0,
+    deadline=30.0,
 ) -> Iterator[SimpleNamespace]:
     """Put a proxy of its own where a server runs; yields its url and its parts."""
     question = Question(policy=policy or rules.for_repository(REPOSITORY))

@@ -94,6 +94,14 @@ def killed_at(environment: dict[str, str], step: int, folder: str | None, work: 
     work(*arguments)
 
 
+def _points_of(environment: dict[str, str], tell: Any, folder: str, work: Any, *arguments: Any) -> None:
+    os.environ.update(environment)
+    recorder = _Recorder(Path(folder))
+    _count_changes(recorder, os.path.realpath(folder))
+    work(*arguments)
+    tell.send((recorder.points, recorder.step))
+
+
 # The events that change a folder, with the argument that is the path in question.
 _NAMED = {"os.rename": 1, "os.link": 1, "os.remove": 0, "os.mkdir": 0, "os.truncate": 0}
 
@@ -112,7 +120,30 @@ class _Steps:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _count_changes(steps: _Steps, folder: str) -> None:
+class _Recorder:
+    """Notes the steps at which a kill would leave a state of the folder that no kill before would; kills nothing."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.step = folder, 0
+        self.points: list[int] = []
+        self._seen: set[str] = set()
+
+    def passed(self) -> bool:
+        """A torn write is a state of its own."""
+        self.step += 1
+        self.points.append(self.step)
+        return False
+
+    def count(self) -> None:
+        self.step += 1
+        files = sorted(path for path in self.folder.rglob("*") if path.is_file())
+        state = repr([(str(path), digest_of(path)) for path in files])
+        if state not in self._seen:
+            self._seen.add(state)
+            self.points.append(self.step)
+
+
+def _count_changes(steps: "_Steps | _Recorder", folder: str) -> None:
     write, fsync = os.write, os.fsync
 
     def inside(path: object) -> bool:
@@ -167,6 +198,21 @@ def run_killed(step: int, folder: str | None, work: Any, *arguments: Any) -> boo
     process.join(60)
     assert process.exitcode in (0, -signal.SIGKILL), process.exitcode
     return process.exitcode != 0
+
+
+def points(folder: str, work: Any, *arguments: Any) -> list[int]:
+    """Do some work in a process, and tell at which steps it is worth a kill: between others the folder is the same."""
+    told, tell = context().Pipe(duplex=False)
+    process = context().Process(target=_points_of, args=(dict(os.environ), tell, folder, work, *arguments))
+    process.start()
+    tell.close()
+    with told:
+        found, steps = told.recv()
+    process.join(60)
+    assert process.exitcode == 0
+    assert steps > 20, "the steps were not counted"
+    assert steps > len(found) > 10, found
+    return list(found)
 
 
 def run_together(calls: list[tuple[Any, ...]]) -> list[int]:

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import subprocess
-import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -73,19 +72,11 @@ class Ran:
         return json.loads(self.out)
 
 
-def condattest(*arguments: object, env: dict[str, str] | None = None, cwd: Path | None = None, stdin: str = "") -> Ran:
+def condattest(program: Path, *arguments: object, cwd: Path) -> Ran:
     """Run the command line as a user does, in a process of its own with a clean environment."""
-    environment = {"PATH": "/usr/bin:/bin", "PYTHONWARNINGS": "error::ResourceWarning", **(env or {})}
-    environment.setdefault("HOME", str(cwd or "/nonexistent"))
-    done = subprocess.run(
-        [sys.executable, "-m", "condattest", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        env=environment,
-        cwd=cwd,
-        input=stdin,
-        timeout=120,
-    )
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(cwd)}
+    command = [str(program), *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=cwd, timeout=120)
     return Ran(done.returncode, done.stdout, done.stderr)
 
 

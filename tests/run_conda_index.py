@@ -26,9 +26,14 @@ def provide_names() -> None:
         sys.modules[name] = module
 
 
-if __name__ == "__main__":
-    if find_spec("conda") is None:
+def prepare() -> None:
+    """Make conda-index importable."""
+    if "conda" not in sys.modules and find_spec("conda") is None:
         provide_names()
+
+
+if __name__ == "__main__":
+    prepare()
     from conda_index.cli import cli
 
     cli()

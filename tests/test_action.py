@@ -1,5 +1,6 @@
 """The GitHub Action, run as the runner runs it: each step's script under bash, against a sandbox that plays GitHub."""
 
+import functools
 import hashlib
 import json
 import os
@@ -17,6 +18,7 @@ from condattest.sandbox import Sandbox, github
 from tests.channels import conda_index, put, served
 from tests.prefix_dev_server import TOKEN, serving
 from tests.rehearsal import REPOSITORY, a_package, condattest
+from tests.warm import Warm
 
 ROOT = Path(__file__).parent.parent
 ACTION = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))
@@ -25,11 +27,11 @@ CHANNEL = "https://conda.example/channel"
 SIGNER = f"https://github.com/{REPOSITORY}/.github/workflows/release.yml@refs/heads/main"
 EXPRESSION = re.compile(r"\$\{\{ (inputs|steps)\.([a-z-]+)(?:\.outputs\.([a-z-]+))? \}\}")
 
-CONDATTEST = """#!{python}
+CONDATTEST = """
 import os, sys
 from condattest.cli import main
 if os.environ.get("SIGNS_NOTHING") and "attest" in sys.argv:
-    print('{{"results": []}}')
+    print('{"results": []}')
     print("::error::from attest", file=sys.stderr)
     sys.exit()
 if sys.argv[1] == "publish" and not os.environ.get("PUBLISHES"):
@@ -115,8 +117,21 @@ def sigstore(tmp_path_factory):
         yield running, running.write(tmp_path_factory.mktemp("sigstore"))
 
 
+@pytest.fixture(scope="module")
+def program(tmp_path_factory):
+    """This environment's condattest; what it imports is imported once."""
+    path = tmp_path_factory.mktemp("program") / "condattest.py"
+    path.write_text(CONDATTEST)
+    modules = ("cli.main", "cli.attest", "cli.publish", "cli.verify", "operations.attest", "operations.publish_plan",
+               "operations.publish", "operations.index", "operations.verify", "signatures.sign", "signatures.refresh",
+               "transport.directory", "transport.post", "reports.terminal", "formats.statement")  # fmt: skip
+    warm = Warm(path, "in_toto_attestation.v1.statement", *(f"condattest.{each}" for each in modules))
+    yield warm
+    warm.close()
+
+
 @pytest.fixture
-def act(sigstore, tmp_path):
+def act(sigstore, program, tmp_path):
     """Run the action with some inputs, in a workspace; `install` is replaced by this environment's condattest."""
     running, config = sigstore
     workspace = tmp_path / "work space"
@@ -124,8 +139,7 @@ def act(sigstore, tmp_path):
     bin_folder = tmp_path / "bin"
     bin_folder.mkdir()
     (bin_folder / "python").symlink_to(sys.executable)
-    (bin_folder / "condattest").write_text(CONDATTEST.format(python=sys.executable))
-    (bin_folder / "condattest").chmod(0o755)
+    program.program(bin_folder / "condattest")
 
     def run(inputs, **environment):
         job = Job()
@@ -395,13 +409,14 @@ def test_packages_are_published_with_a_requirement(act, inputs, environment, opt
 
 
 @pytest.mark.parametrize("indexed", ["before", "after"])
-def test_packages_are_published_to_a_channel_that_an_indexer_made(act, sigstore, tmp_path, indexed):
+def test_packages_are_published_to_a_channel_that_an_indexer_made(act, sigstore, program, tmp_path, indexed):
     """From a built package to one that anybody can verify by its URL; the index is made by the real conda-index."""
     channel = tmp_path / "channel"
     package = a_package(act.workspace / "dist")
     put(channel, "noarch", a_package(tmp_path, "letters"), *([package] if indexed == "before" else []))
     conda_index(channel)
     trust = ("--trust-config", sigstore[1])
+    run = functools.partial(condattest, program.program(tmp_path / "condattest"), cwd=tmp_path)
     with served(channel) as url:
         job = act({"packages": "dist/*.conda", "channel": url, "publish-to": str(channel)}, PUBLISHES="1")
         assert job.code == 0, job.log
@@ -410,11 +425,11 @@ def test_packages_are_published_to_a_channel_that_an_indexer_made(act, sigstore,
         if indexed == "after":
             assert "PUBLISH-UNINDEXED" in job.log
             conda_index(channel)
-            assert (done := condattest("index", channel, cwd=tmp_path)).code == 0, done.err
-        assert (checked := condattest("index", channel, "--check", cwd=tmp_path)).code == 0, checked.out
+            assert (done := run("index", channel)).code == 0, done.err
+        assert (checked := run("index", channel, "--check")).code == 0, checked.out
         target = f"{url}/noarch/{package.name}"
         for repository, code in ((REPOSITORY, 0), ("somebody/else", 1)):
-            asked = condattest("verify", target, "--repository", repository, "--no-state", *trust, cwd=tmp_path)
+            asked = run("verify", target, "--repository", repository, "--no-state", *trust)
             assert asked.code == code, asked.out + asked.err
     assert (channel / "noarch" / package.name).read_bytes() == package.read_bytes()
     # A second run of the same job has nothing to do but to sign again.

@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -56,8 +57,14 @@ CLOCK_READERS = ("cli/", "proxy/", "conda_plugin/", "sandbox/")
 VAGUE = {"utils", "util", "helpers", "helper", "base", "manager", "common", "misc"}
 
 
+@cache
 def _files() -> list[Path]:
     return sorted(SOURCE.rglob("*.py"))
+
+
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"))
 
 
 def _imports(tree: ast.AST) -> Iterator[str]:
@@ -82,7 +89,7 @@ def _floor(path: Path) -> str:
 @pytest.mark.parametrize("path", _files(), ids=lambda path: str(path.relative_to(SOURCE)))
 def test_a_module_imports_only_its_own_floor_and_those_below(path):
     floor = _floor(path)
-    for name in _imports(ast.parse(path.read_text("utf-8"))):
+    for name in _imports(_tree(path)):
         top, _, rest = name.partition(".")
         if top != "condattest" or not rest:
             continue
@@ -93,7 +100,7 @@ def test_a_module_imports_only_its_own_floor_and_those_below(path):
 @pytest.mark.parametrize("path", _files(), ids=lambda path: str(path.relative_to(SOURCE)))
 def test_a_foreign_library_stays_where_it_belongs(path):
     place = path.relative_to(SOURCE).as_posix()
-    for name in _imports(ast.parse(path.read_text("utf-8"))):
+    for name in _imports(_tree(path)):
         allowed = FOREIGN.get(name.split(".")[0])
         assert allowed is None or place.startswith(allowed), f"{place} may not import {name}"
 
@@ -103,7 +110,7 @@ def test_only_the_outermost_floors_read_the_clock(path):
     place = path.relative_to(SOURCE).as_posix()
     if place.startswith(CLOCK_READERS):
         return
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for node in ast.walk(_tree(path)):
         if isinstance(node, ast.Attribute):
             assert ast.unparse(node) not in ("datetime.now", "datetime.utcnow", "time.time", "date.today"), place
 
@@ -112,7 +119,7 @@ def test_the_model_is_made_of_the_standard_library_alone():
     import sys
 
     for path in sorted((SOURCE / "model").glob("*.py")):
-        for name in _imports(ast.parse(path.read_text("utf-8"))):
+        for name in _imports(_tree(path)):
             top = name.split(".")[0]
             assert top == "condattest" or top in sys.stdlib_module_names, f"{path.name} imports {name}"
 
@@ -144,5 +151,5 @@ def test_source_files_stay_small():
 
 def test_every_module_says_what_it_owns():
     for path in _files():
-        docstring = ast.get_docstring(ast.parse(path.read_text("utf-8")))
+        docstring = ast.get_docstring(_tree(path))
         assert docstring, f"{path.relative_to(SOURCE)} has no docstring"

@@ -35,6 +35,7 @@ _TIMES = 5
 _GARBAGE = {"as a script runs it": (700, 10, 10), "with garbage left alone": (200_000, 20, 20)}
 """How often garbage is looked for: by default, which is most of what such a parse takes; and as the command line does.
 The last is in force when the audit runs."""
+_CONDA_SIGSTORE = Path(__file__).with_name("run_conda_sigstore.py")
 
 
 def _order(root: Path, store: EvidenceStore | None, *, files: bool = False, jobs: int | None = None, **how) -> Order:
@@ -125,10 +126,34 @@ def _rattler(root: Path, folder: Path) -> float:
         return asyncio.run(every(url))
 
 
-def _conda_sigstore() -> bool:
-    import importlib.util
+def _conda_sigstore(label: str, paths: list[Path], folder: Path) -> tuple[str, float, str]:
+    """conda-sigstore's bundles per second over the same sidecars, in a process of a Python that has conda.
 
-    return importlib.util.find_spec("conda_sigstore") is not None
+    Its own loop is timed, without imports: parsing as it does, the signature, and the statement bound to the package.
+    """
+    from condattest.sandbox import trust
+
+    python = os.environ.get("CONDATTEST_CONDA_PYTHON")
+    if not python:
+        return "conda-sigstore is not compared: set CONDATTEST_CONDA_PYTHON to a Python that has it and conda", 0.0, ""
+    root = audited_channel.sandbox().trusted_root()
+    config = trust.trust_config(root, "http://127.0.0.1:1", rekor=1, tsa=True)
+    (folder / "config.json").write_text(json.dumps(config))
+    names = [path.name.removesuffix(".sigs") for path in paths]
+    listed = [
+        [str(path), name, audited_channel.digest_of(f"{path.parent.name}/{name}"), audited_channel.CHANNEL.url]
+        for path, name in zip(paths, names, strict=True)
+    ]
+    (folder / "packages.json").write_text(json.dumps(listed))
+    command = [python, str(_CONDA_SIGSTORE), str(folder / "config.json"), str(folder / "packages.json")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["no word of why"])[-1]
+        return f"conda-sigstore is not compared: {python} ends with {reason}", 0.0, ""
+    version, verified, seconds = done.stdout.split()
+    if int(verified) != len(paths):
+        raise SystemExit(f"conda-sigstore {version} accepted {verified} of {len(paths)} sidecars")
+    return f"{label}: conda-sigstore {version}, one process", len(paths) / float(seconds), "bundles/s"
 
 
 def _peak(root: Path, cache: Path) -> tuple[int, int]:
@@ -166,8 +191,6 @@ def _repeated(root: Path, to: Path, times: int) -> None:
 def run() -> Iterator[tuple[str, float, str]]:
     logging.disable(logging.WARNING)
     gc.set_threshold(200_000, 20, 20)  # As the command line does.
-    if not _conda_sigstore():
-        yield "conda-sigstore is not installed here: not compared", 0.0, ""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         for label, how in (("log time", {}), ("log time and TSA token", {"tsa": True})):
@@ -178,6 +201,7 @@ def run() -> Iterator[tuple[str, float, str]]:
             loop = _plain_sigstore(paths)
             before = _rate(loop, len(paths))
             yield f"{label}: py-rattler, one after the other over loopback", _rattler(root, folder), "bundles/s"
+            yield _conda_sigstore(label, paths, folder)
             cache = folder / f"{root.name}.sqlite"
             with EvidenceStore(cache) as store:
                 first, accepted = _run(_order(root, store))

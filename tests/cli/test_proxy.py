@@ -72,7 +72,7 @@ def test_it_serves_until_a_signal_comes_and_that_is_no_failure(tmp_path, number)
         assert report["channels"] == {"mine": "http://127.0.0.1:9/c"}
         assert httpx.get(f"{document['url']}/mine/noarch/repodata.json", trust_env=False).status_code == 502
         process.send_signal(number)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=60)
         assert (process.returncode, out, err) == (0, "", "")
     assert oct((tmp_path / "cache" / "evidence.sqlite").stat().st_mode)[-3:] == "600"
 

@@ -21,13 +21,13 @@ def served(tmp_path):
     environment = {**os.environ, "HOME": str(tmp_path)}
     command = [sys.executable, "-m", "condattest", "sandbox", "serve", "--dir", str(folder), "--exit-after", "60"]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while not (folder / "sandbox.key.json").exists() and time.monotonic() < deadline:
             assert process.poll() is None, process.communicate()[1]
             time.sleep(0.02)
         yield folder
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)
         assert process.returncode == 0
 
 

@@ -12,6 +12,7 @@ from condattest.formats import json_members, monolith
 from condattest.formats.index_changes import FIELD, Applied, Changes, Listed
 from condattest.model.artifact import PackageFile, Sha256
 from condattest.model.finding import Code, Finding
+from tests.channels import until_refused
 
 HEAD, OTHER, THIRD = Sha256("5a" * 32), Sha256("0f" * 32), Sha256("c3" * 32)
 CONDA = PackageFile.parse("zlib-1.2-h1_0.conda")
@@ -578,6 +579,22 @@ class TestListed:
         with pytest.raises(Malformed) as caught:
             list(monolith.listed(compact(document), where="index"))
         assert caught.value.finding.code is Code.BIND_AMBIGUOUS
+
+    @pytest.mark.parametrize(
+        ("broken", "said"),
+        [
+            ({"packages": {str(CONDA): {}}, "packages.conda": {str(CONDA): {}}}, [(None, None)] * 2),
+            ({"packages.conda": {str(CONDA): {"sha256": "AB", FIELD: HEAD}}}, [(None, HEAD)]),
+            ({"packages.conda": {str(CONDA): {"sha256": HEAD, FIELD: "AB"}}}, [(HEAD, None)]),
+        ],
+    )
+    def test_whatever_is_wrong_with_a_record_it_and_the_others_are_listed(self, broken, said):
+        """Whoever lists a file twice must not make orphans of the sidecars of all others."""
+        broken.setdefault("packages.conda", {})["other-1-0.conda"] = {"sha256": HEAD}
+        found, code = until_refused(monolith.listed(compact(broken), where="index"))
+        assert code is not None
+        assert [(each.sha256, each.attestations_sha256) for each in found if each.file == CONDA] == said
+        assert [each.sha256 for each in found if each.file != CONDA] == [HEAD]
 
     @pytest.mark.parametrize("data", [b"", b"[]", b'{"packages":[]}', b'{"packages":{"x":1}}', b'{"v3":{"conda":1}}'])
     def test_what_is_no_index_is_refused(self, data):

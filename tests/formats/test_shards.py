@@ -14,6 +14,7 @@ from condattest.formats.index_changes import FIELD, Applied, Changes, Listed
 from condattest.formats.repodata import parse_shard_index
 from condattest.model.artifact import PackageFile, Sha256
 from condattest.model.finding import Code, Finding
+from tests.channels import until_refused
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -157,6 +158,22 @@ class TestRefusals:
         with pytest.raises(Malformed) as caught:
             list(shards.listed(packed(document), where="shard"))
         assert caught.value.finding.code is Code.BIND_AMBIGUOUS
+
+    @pytest.mark.parametrize(
+        ("broken", "said"),
+        [
+            ({"packages": {str(CONDA): {}}, "packages.conda": {str(CONDA): {}}}, [(None, None)] * 2),
+            ({"packages.conda": {str(CONDA): {"sha256": "AB", FIELD: HEAD}}}, [(None, HEAD)]),
+            ({"packages.conda": {str(CONDA): {"sha256": HEAD, FIELD: "AB"}}}, [(HEAD, None)]),
+        ],
+    )
+    def test_whatever_is_wrong_with_a_record_it_and_the_others_are_listed(self, broken, said):
+        """Whoever lists a file twice must not make orphans of the sidecars of all others."""
+        document = {**broken, "packages.conda": {**broken["packages.conda"], str(CONDAS[1]): {"sha256": HEAD}}}
+        found, code = until_refused(shards.listed(packed(document), where="shard"))
+        assert code is not None
+        assert [(each.sha256, each.attestations_sha256) for each in found if each.file == CONDA] == said
+        assert [each.sha256 for each in found if each.file != CONDA] == [HEAD]
 
     @pytest.mark.parametrize("level", ["shard", "section", "record", "v3"])
     def test_a_key_that_stands_twice_on_the_way(self, level):

@@ -86,9 +86,9 @@ class TestProofs:
         assert other.proved
 
     def test_a_server_that_fails_makes_it_unknown(self, history):
-        with channels.served(history.root) as url, Fetcher(attempts=1, deadline=5) as fetcher:
+        with channels.served(history.root) as url, Fetcher(attempts=1) as fetcher:
             assert all(proof.proved for proof in self.proofs(history, HttpOrigin(url, fetcher)))
-        with Fetcher(attempts=1, deadline=5) as fetcher:
+        with Fetcher(attempts=1) as fetcher:
             one, _ = self.proofs(history, HttpOrigin(url, fetcher))
         assert (one.proved, one.finding) == (False, None)
         assert "connection failed" in one.reason

@@ -20,6 +20,7 @@ from condattest.transport.evidence_store import EvidenceStore
 from condattest.transport.origin import StoreOrigin
 from tests import audited_channel
 from tests.audited_channel import CHANNEL, NOW, START
+from tests.audited_faults import USUAL
 from tests.operations.audits import order, run
 
 TERMS = Terms(channel=CHANNEL, trust=audited_channel.trust())
@@ -47,7 +48,7 @@ class Kept:
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory):
     folder = tmp_path_factory.mktemp("alike")
-    faults = [each for each in audited_channel.FAULTS if each != "untrusted"]
+    faults = [each for each in USUAL if each != "untrusted"]
     planted = audited_channel.make(folder / "channel", packages=160, each=1, faults=faults)
     with EvidenceStore(folder / "evidence") as store:
         with run(order(planted.root, evidence=store)):

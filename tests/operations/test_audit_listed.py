@@ -26,7 +26,7 @@ def audited(planted, policy=None, **how):
     places["good"] = places["other-bytes"].replace("-1.4-", "-1.0-")
     with channels.served(planted.root) as url, Fetcher(attempts=1) as fetcher:
         targets = [
-            listed(f"{url}/{place}", Sha256(audited_channel._digest(place))) for place in reversed(places.values())
+            listed(f"{url}/{place}", Sha256(audited_channel.digest_of(place))) for place in reversed(places.values())
         ]
         question = Question(policy=policy or rules.nobody_required(), channel=audited_channel.CHANNEL)
         # The expected channel is the canonical one, the packages are fetched from where they are listed.

@@ -1,8 +1,12 @@
 """Every file of an index is a list of the same records, in whatever form it stands."""
 
+import hashlib
+
+import msgspec
 import pytest
 
 from condattest.errors import Malformed
+from condattest.formats import compression, shards
 from condattest.model.artifact import PackageFile
 from condattest.model.finding import Code
 from condattest.operations.index_views import View, views
@@ -54,6 +58,23 @@ def test_what_a_field_says_comes_with_the_record(channel):
 
 def test_a_file_that_went_meanwhile_lists_nothing(channel):
     assert list(View("noarch/current_repodata.json", "current_repodata", Directory(channel)).records()) == []
+
+
+def test_what_is_wrong_in_one_shard_does_not_hide_the_packages_of_the_others(channel):
+    path = channel / "noarch" / "repodata_shards.msgpack.zst"
+    index = shards.read_index(path.read_bytes(), where="index")
+    name = min(index.shards)
+    document = {"packages": {}, "packages.conda": {f"{name}-1.0-0.conda": {"sha256": "AB", "name": name}}}
+    data = compression.zstd_small(msgspec.msgpack.encode(document))
+    digest = hashlib.sha256(data).digest()
+    (channel / "noarch" / f"{digest.hex()}.msgpack.zst").write_bytes(data)
+    said = {"version": 1, "info": {"shards_base_url": ""}, "shards": {**index.shards, name: digest}}
+    path.write_bytes(compression.zstd_small(msgspec.msgpack.encode(said)))
+    listed, code = channels.until_refused(by_path(channel)[f"noarch/{path.name}"].records())
+    found = {str(each.file): each.sha256 for each in listed}
+    assert code is Code.BIND_NO_DIGEST
+    assert {file for file, sha256 in found.items() if sha256 is None} == {f"{name}-1.0-0.conda"}
+    assert found.keys() == NAMES
 
 
 @pytest.mark.parametrize("damage", [None, b"", b"junk"])

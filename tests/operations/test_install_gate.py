@@ -107,7 +107,7 @@ class Served:
         )
 
     def judge(self, *wanted, policy=REQUIRED, memory=None, now=NOW, **how):
-        with Fetcher(attempts=1, deadline=1, read=0.6, ssl_context=TRUSTS_NOBODY, **how) as fetcher:
+        with Fetcher(**({"attempts": 1, "ssl_context": TRUSTS_NOBODY} | how)) as fetcher:
             return install_gate.judge(
                 wanted or [self.wanted], Question(policy=policy), trust=trust(), fetcher=fetcher, now=now, memory=memory
             )
@@ -223,7 +223,8 @@ def test_a_manipulated_channel_lets_nothing_in(served, name):
     """Whoever serves the channel changes it; the number is that of the threat."""
     change, code = MANIPULATIONS[name]
     change(served)
-    [answer] = served.judge()
+    # Only who waits for an end that never comes is to give up soon: a busy machine may take longer than that.
+    [answer] = served.judge(**({"deadline": 1, "read": 0.6} if name.startswith("65") else {}))
     assert code in codes(answer)
     assert refused([answer]) == [answer]
 

@@ -71,7 +71,7 @@ def test_a_whole_channel_is_observed_without_its_packages(tmp_path):
             package.unlink()
         (folder / "repodata.json").write_text(json.dumps({"packages.conda": records}))
         try:
-            with Fetcher(attempts=1, deadline=5) as fetcher:
+            with Fetcher(attempts=1) as fetcher:
                 seen = list(learn.observe_channel(channel, ["noarch"], trust(), fetcher))
         finally:
             server.shutdown()

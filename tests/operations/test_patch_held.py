@@ -54,7 +54,7 @@ def verdict(installer, held, *, locked=True, **how):
     record = channels.record(installer.world.root, "noarch", FILE)
     target = targets.listed(f"{installer.url}/noarch/{FILE}", record["sha256"], record | held, locked=locked)
     question = Question(policy=installer.policy(replace(installer.patch, **how)))
-    with Fetcher(attempts=1, deadline=5) as fetcher:
+    with Fetcher(attempts=1) as fetcher:
         [answer] = verify(
             [target], question, trust=installer.world.trust, fetcher=fetcher, now=installer.world.now
         )  # fmt: skip
@@ -123,7 +123,7 @@ def test_a_record_that_was_never_patched_has_no_earlier_state(installer):
     target = targets.listed(
         f"{installer.url}/noarch/letters-1.0-0.conda", record["sha256"], record | {"depends": []}, locked=True
     )
-    with Fetcher(attempts=1, deadline=5) as fetcher:
+    with Fetcher(attempts=1) as fetcher:
         [answer] = verify(
             [target], Question(policy=installer.policy(installer.patch)), trust=installer.world.trust, fetcher=fetcher,
             now=installer.world.now,

@@ -51,7 +51,7 @@ def test_everything_is_read_with_its_digest(history):
 
 
 def test_over_http(history):
-    with channels.served(history.root) as url, Fetcher(attempts=1, deadline=5) as fetcher:
+    with channels.served(history.root) as url, Fetcher(attempts=1) as fetcher:
         assert patch_inputs.read(HttpOrigin(url, fetcher), "noarch") == read(history.root)
 
 

@@ -1,6 +1,7 @@
 """Patches at install time: a record is what was attested, or was until just now, or is refused with its own code."""
 
 import json
+import shutil
 from dataclasses import replace
 from datetime import timedelta
 
@@ -19,7 +20,7 @@ from condattest.sandbox import github
 from condattest.transport.fetch import Fetcher
 from condattest.transport.file_memory import FileMemory
 from tests import channels
-from tests.patched_channel import CHANNEL, FILE, NAME, TEAMS, World, fix
+from tests.patched_channel import CHANNEL, FILE, NAME, TEAMS, World, copied, fix
 from tests.rehearsal import a_package, artifact_of, payload_for
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -56,7 +57,7 @@ class Installer:
             bundles=() if bundle is None else (bundle,),
         )
         parsed = [targets.parse(str(target or f"{self.url}/noarch/{name}"))]
-        with Fetcher(attempts=1, deadline=5) as fetcher:
+        with Fetcher(attempts=1) as fetcher:
             [answer] = verify(
                 parsed, question, trust=self.world.trust, fetcher=reader(fetcher), now=self.world.now, memory=memory
             )
@@ -73,12 +74,26 @@ class Installer:
         return [note.code for note in verdict.notes]
 
 
+@pytest.fixture(scope="module")
+def _made(tmp_path_factory):
+    """The channel of `world`, and that of `installer`."""
+    folder = tmp_path_factory.mktemp("judged")
+    plain = _plain(folder / "plain", folder / "built")
+    patched = copied(plain.root, folder / "patched")
+    publish(patched, fix(depends=["python >=3"]))
+    return plain.root, patched.root
+
+
 @pytest.fixture
-def world(tmp_path):
+def world(_made, tmp_path):
     """A channel of three attested packages."""
-    world = World(tmp_path / "channel")
+    return copied(_made[0], tmp_path / "channel")
+
+
+def _plain(root, built):
+    world = World(root)
     for name in ("numbers", "letters", "words"):
-        package = a_package(tmp_path / "built", name, depends=["python"])
+        package = a_package(built, name, depends=["python"])
         [put] = channels.put(world.root, "noarch", package)
         bundle = world.box.sign_statement(payload_for(artifact_of(package), CHANNEL), github("me/numbers"))
         for suffix in (".sigs", f".sigs.{Sha256(_sha(b'[' + bundle + b']'))}"):
@@ -104,8 +119,9 @@ def publish(world, instructions, team=TEAMS[0]):
 
 
 @pytest.fixture
-def installer(world, tmp_path):
-    publish(world, fix(depends=["python >=3"]))
+def installer(_made, world, tmp_path):
+    shutil.rmtree(world.root)
+    shutil.copytree(_made[1], world.root)
     with channels.served(world.root) as url:
         yield Installer(world, url, tmp_path / "memory")
 

@@ -43,7 +43,7 @@ class Observer:
 
     def run(self, refresh_after=None):
         seen = []
-        with channels.served(self.world.root, seen) as url, Fetcher(attempts=1, deadline=5) as fetcher:
+        with channels.served(self.world.root, seen) as url, Fetcher(attempts=1) as fetcher:
             try:
                 return self._run(HttpOrigin(url, fetcher), refresh_after)
             finally:

@@ -33,7 +33,7 @@ def ask(*texts, policy=REQUIRED, channel=CHANNEL, offline=True, now=NOW, memory=
     """Verify targets as they stand on the command line, and return the answers."""
     question = Question(policy=policy, channel=channel, **more)
     parsed = [targets.parse(str(text)) for text in texts]
-    with Fetcher(offline=offline, attempts=1, deadline=5) as fetcher:
+    with Fetcher(offline=offline, attempts=1) as fetcher:
         return list(verify(parsed, question, trust=trust(), fetcher=fetcher, now=now, memory=memory))
 
 
@@ -347,7 +347,7 @@ def ask_listed(url, sha256, *, policy=REQUIRED, memory=None, **more):
     """Verify what a client lists."""
     question = Question(policy=policy)
     target = targets.listed(url, sha256, more.get("held"))
-    with Fetcher(attempts=1, deadline=5) as fetcher:
+    with Fetcher(attempts=1) as fetcher:
         [answer] = verify([target], question, trust=trust(), fetcher=fetcher, now=NOW, memory=memory)
         return answer
 
@@ -376,7 +376,7 @@ def test_a_caller_can_say_what_authenticates(tmp_path, served):
         return authenticate_parsed(bundle, root)
 
     target = targets.listed(url, artifact_of(package).sha256)
-    with Fetcher(attempts=1, deadline=5) as fetcher:
+    with Fetcher(attempts=1) as fetcher:
         for policy, kind in ((REQUIRED, Accepted), (rules.for_repository("octo/other"), Rejected)):
             question = Question(policy=policy)
             [answer] = verify([target], question, trust=trust(), fetcher=fetcher, now=NOW, authenticate=counting)

@@ -276,7 +276,7 @@ def test_a_threshold_counts_repositories_not_names():
         b"version = " + b"9" * 5000,
         b"version = 0x" + b"f" * 9000,
         b"a = " + b"[" * 100_000,
-        b"a." * 20_000 + b"a = 1",
+        b"a." * 4_000 + b"a = 1",
         b"version = 1\nversion = 1",
         b'a = "\\ud800"',
         b"a = 0001-01-01T00:00:00+23:59",

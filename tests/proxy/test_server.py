@@ -37,12 +37,16 @@ def test_a_port_that_is_taken_is_a_misuse():
         listening(Listen.parse(f"127.0.0.1:{taken.getsockname()[1]}"))
 
 
+BEGUN = threading.Event()
+
+
 async def slow(scope, receive, send):
     """Answers in two halves, with a pause between."""
     import anyio
 
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
     await send({"type": "http.response.body", "body": b"a", "more_body": True})
+    BEGUN.set()
     await anyio.sleep(0.3)
     await send({"type": "http.response.body", "body": b"b"})
 
@@ -73,10 +77,11 @@ class Running:
 
 def test_what_is_being_sent_is_sent_when_the_end_comes():
     got = []
+    BEGUN.clear()
     with Running(slow) as running:
         asking = threading.Thread(target=lambda: got.append(httpx.get(running.url, trust_env=False).text))
         asking.start()
-        time.sleep(0.15)
+        assert BEGUN.wait(30)
     asking.join()
     assert got == ["ab"]
 

@@ -75,7 +75,7 @@ def heading(browser, key):
 
 def search(browser, text, expected):
     browser.find_element(By.ID, "search").send_keys(text)
-    WebDriverWait(browser, 3).until(lambda _: expected in count(browser))
+    WebDriverWait(browser, 30).until(lambda _: expected in count(browser))
 
 
 @pytest.mark.parametrize("name", ["calm", "hostile"])

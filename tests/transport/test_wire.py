@@ -31,7 +31,7 @@ def _refused_in_time(fetcher, url):
     started = time.monotonic()
     with pytest.raises(Unavailable) as caught:
         fetcher(url, 1 << 20)
-    assert 0.2 < time.monotonic() - started < 1.5
+    assert 0.2 < time.monotonic() - started < 3  # A busy machine is late, and a drip would take four seconds.
     return str(caught.value)
 
 

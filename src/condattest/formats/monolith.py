@@ -209,8 +209,9 @@ class _Sections(msgspec.Struct):
 def listed(data: bytes, *, where: str) -> Iterator[Listed]:
     """Yield every record of an index; names that are no conda package's are passed over.
 
-    A key that stands twice in one object is not looked for: `apply` does that. A record with a digest that is none is
-    yielded without any, so that nobody takes the package for unlisted; the first such one is raised after the last.
+    A key that stands twice in one object is not looked for: `apply` does that. What is wrong with one record must not
+    make others unlisted: a digest that is none is yielded as None, a file that two sections list is yielded twice, and
+    the first such finding is raised after the last record.
 
     Raises:
         Malformed: NET-UNAVAILABLE, BIND-AMBIGUOUS; BIND-NO-DIGEST or SIDECAR-FIELD for a digest that is none.
@@ -226,29 +227,29 @@ def listed(data: bytes, *, where: str) -> Iterator[Listed]:
         raise Malformed(Finding.of(Code.NET_UNAVAILABLE, where, expected="repodata.json", found=error)) from None
     sections = [("packages", parsed.packages, False), ("packages.conda", parsed.packages_conda, False)]
     sections.extend((name, records, True) for name, records in v3.items())
-    for name in twice([(records, V3_SECTIONS[each] if is_v3 else "") for each, records, is_v3 in sections]):
-        raise Malformed(Finding.of(Code.BIND_AMBIGUOUS, f"{where}: {name}", expected="one record", found="2 records"))
-    broken: Malformed | None = None
+    broken: Finding | None = None
+    for name in sorted(twice([(records, V3_SECTIONS[each] if is_v3 else "") for each, records, is_v3 in sections])):
+        facts = {"expected": "one record", "found": "2 records"}
+        broken = broken or Finding.of(Code.BIND_AMBIGUOUS, f"{where}: {name}", **facts)
     for section, records, is_v3 in sections:
         for key, digests in records.items():
             file = file_in(section, key, v3=is_v3)
             if file is not None:
                 place = f"{where}: {file}"
-                try:
-                    sha256 = _checked(digests.sha256, Code.BIND_NO_DIGEST, f"{place}: sha256")
-                    named = _checked(digests.attestations_sha256, Code.SIDECAR_FIELD, f"{place}: {FIELD}")
-                except Malformed as error:
-                    broken, sha256, named = broken or error, None, None
+                sha256, wrong = _checked(digests.sha256, Code.BIND_NO_DIGEST, f"{place}: sha256")
+                named, wrong_too = _checked(digests.attestations_sha256, Code.SIDECAR_FIELD, f"{place}: {FIELD}")
+                broken = broken or wrong or wrong_too
                 yield Listed(file, sha256, named)
     if broken is not None:
-        raise broken
+        raise Malformed(broken)
 
 
-def _checked(raw: msgspec.Raw | msgspec.UnsetType, code: Code, where: str) -> Sha256 | None:
+def _checked(raw: msgspec.Raw | msgspec.UnsetType, code: Code, where: str) -> tuple[Sha256 | None, Finding | None]:
+    """A digest, or what is wrong with it; neither where there is none."""
     if isinstance(raw, msgspec.UnsetType):
-        return None
+        return None, None
     digest = _digest(raw)
     if digest is None:
         shown = bytes(raw)[:80].decode("utf-8", "replace")
-        raise Malformed(Finding.of(code, where, reason=f"expected 64 lowercase hex digits, found {shown}"))
-    return digest
+        return None, Finding.of(code, where, reason=f"expected 64 lowercase hex digits, found {shown}")
+    return digest, None

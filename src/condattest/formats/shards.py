@@ -219,7 +219,8 @@ def _with(members: _Raws, key: str, value: msgspec.Raw) -> _Raws:
 def listed(data: bytes, *, where: str) -> Iterator[Listed]:
     """Yield every record of a shard, from its compressed bytes; names that are no conda package's are passed over.
 
-    A record with a digest that is none is yielded without any; the first such one is raised after the last.
+    What is wrong with one record must not make others unlisted: a digest that is none is yielded as None, a file that
+    two sections list is yielded twice, and the first such finding is raised after the last record.
 
     Raises:
         Malformed: NET-UNAVAILABLE, BIND-AMBIGUOUS; BIND-NO-DIGEST or SIDECAR-FIELD for a digest that is none.
@@ -228,18 +229,16 @@ def listed(data: bytes, *, where: str) -> Iterator[Listed]:
     broken: Malformed | None = None
     try:
         sections = _sections(_unpacked(plain))
-        for name in twice([(each.records, V3_SECTIONS[each.name] if each.v3 else "") for each in sections]):
-            raise _ambiguous(f"{where}: {name}")
+        for name in sorted(twice([(each.records, V3_SECTIONS[each.name] if each.v3 else "") for each in sections])):
+            broken = broken or _ambiguous(f"{where}: {name}")
         for section in sections:
             for key, raw in section.records.items():
                 file = file_in(section.name, key, v3=section.v3)
                 if file is not None:
                     record, place = _unpacked(raw), f"{where}: {file}"
-                    try:
-                        sha256 = _checked(record, "sha256", Code.BIND_NO_DIGEST, place)
-                        named = _checked(record, FIELD, Code.SIDECAR_FIELD, place)
-                    except Malformed as error:
-                        broken, sha256, named = broken or error, None, None
+                    sha256, wrong = _checked(record, "sha256", Code.BIND_NO_DIGEST, place)
+                    named, wrong_too = _checked(record, FIELD, Code.SIDECAR_FIELD, place)
+                    broken = broken or wrong or wrong_too
                     yield Listed(file, sha256, named)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
         raise _not_an_index(where, "a shard", error) from None
@@ -247,15 +246,16 @@ def listed(data: bytes, *, where: str) -> Iterator[Listed]:
         raise broken
 
 
-def _checked(record: _Raws, key: str, code: Code, where: str) -> Sha256 | None:
+def _checked(record: _Raws, key: str, code: Code, where: str) -> tuple[Sha256 | None, Malformed | None]:
+    """A digest, or what is wrong with it; neither where there is none."""
     if key not in record:
-        return None
+        return None, None
     value = msgspec.msgpack.decode(record[key])
     digest = _sha256(value)
     if digest is None:
         reason = f"expected a SHA-256 digest, found {value!r:.80}"
-        raise Malformed(Finding.of(code, f"{where}: {key}", reason=reason))
-    return digest
+        return None, Malformed(Finding.of(code, f"{where}: {key}", reason=reason))
+    return digest, None
 
 
 def _sha256(value: Any) -> Sha256 | None:

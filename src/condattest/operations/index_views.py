@@ -11,7 +11,7 @@ from typing import Final
 from condattest.errors import Malformed, NotFound
 from condattest.formats import monolith, repodata, shards
 from condattest.formats.index_changes import Listed
-from condattest.model.finding import Code, Finding
+from condattest.model.finding import Code, Finding, Severity
 from condattest.operations.advertise import MONOLITHS, SHARD_INDEXES, read, shard_path, unpacked
 from condattest.transport.store import Store
 
@@ -52,6 +52,7 @@ class View:
 
     def _sharded(self, data: bytes) -> Iterator[Listed]:
         index = shards.read_index(data, where=self.path)
+        broken: Malformed | None = None
         for name, digest in index.shards.items():
             place = shard_path(self.path, index.shards_base_url, digest)
             try:
@@ -61,7 +62,14 @@ class View:
             found = hashlib.sha256(shard).hexdigest()
             if found != digest.hex():
                 raise Malformed(Finding.of(Code.INDEX_SHARDS, place, expected=digest.hex(), found=found))
-            yield from shards.listed(shard, where=f"{self.path}: {name}")
+            try:
+                yield from shards.listed(shard, where=f"{self.path}: {name}")
+            except Malformed as error:
+                if error.finding.code.severity is Severity.UNKNOWN:
+                    raise
+                broken = broken or error  # The packages of the other shards are listed all the same.
+        if broken is not None:
+            raise broken
 
 
 def views(store: Store, subdir: str, *, twins: bool = True) -> list[View]:
