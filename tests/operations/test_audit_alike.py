@@ -36,6 +36,7 @@ class Kept:
         alike = Alike(deciding, self.store)
         found = []
         for name, rows in self.listed.items():
+            alike.rows(rows, name)  # None is the first of its kind after that.
             if subdir in (None, name):
                 for listing, row in zip(rows, alike.rows(rows, name), strict=True):
                     if row is not None:
@@ -67,6 +68,32 @@ def test_nearly_all_packages_in_order_are_decided_so_without_a_policy(kept):
     assert all(row == alone for row, alone in found)
     assert len(found) > 100
     assert {row.status for row, _ in found} == {"accepted"}
+
+
+@dataclasses.dataclass
+class Counting:
+    """Decides as another does, and counts."""
+
+    inner: Deciding
+    count: int = 0
+
+    def __getattr__(self, name):
+        return getattr(self.inner, name)
+
+    def row(self, *given):
+        self.count += 1
+        return self.inner.row(*given)
+
+
+def test_a_workflow_is_asked_about_once_and_not_before_it_signed_two_packages(kept):
+    """Where each release has a ref of its own, packages are like no others: each would be decided on twice."""
+    deciding = Counting(Deciding(TERMS, NOW))
+    alike = Alike(deciding, kept.store)
+    team = [each for each in kept.listed["noarch"] if each.key.startswith("pkg-")][:5]
+    assert [row is None for row in alike.rows(team[:1], "noarch")] == [True]
+    assert deciding.count == 0
+    assert [row is None for row in alike.rows(team[1:], "noarch")] == [False] * 4
+    assert deciding.count == 1
 
 
 TEAMS = [f"team-{number}/feedstock" for number in range(audited_channel.TEAMS)]
@@ -167,10 +194,12 @@ def test_a_package_is_held_against_its_own_statement(kept):
         dataclasses.replace(first, sidecar=second.sidecar),
         dataclasses.replace(second, sidecar=first.sidecar),
     ]
-    assert all(Alike(Deciding(TERMS, NOW), kept.store).rows(rows[:2], "noarch"))
-    assert Alike(Deciding(TERMS, NOW), kept.store).rows(swapped, "noarch") == [None, None]
+    alike = Alike(Deciding(TERMS, NOW), kept.store)
+    alike.rows(rows[:2], "noarch")
+    assert all(alike.rows(rows[:2], "noarch"))
+    assert alike.rows(swapped, "noarch") == [None, None]
     other = dataclasses.replace(first, sha256=Sha256("0" * 64))
-    assert Alike(Deciding(TERMS, NOW), kept.store).rows([other], "noarch") == [None]
+    assert alike.rows([other], "noarch") == [None]
 
 
 def test_another_trust_root_has_proved_nothing(kept):
@@ -189,4 +218,4 @@ def test_evidence_that_is_gone_decides_nothing(kept, tmp_path):
         store.put_sidecar(listing.sidecar, TERMS.trust.sha256, [proof.bundle_sha256])
         store.save()
         assert store.facts([listing.sidecar], TERMS.trust.sha256)
-        assert Alike(Deciding(TERMS, NOW), store).rows([listing], "noarch") == [None]
+        assert Alike(Deciding(TERMS, NOW), store).rows([listing] * 2, "noarch") == [None] * 2
