@@ -8,12 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from condattest.formats import listings
-from condattest.model.artifact import Sha256
+from condattest.model.artifact import PackageFile, Sha256
+from condattest.model.channel import Channel
+from condattest.model.finding import Code, Finding
 from condattest.operations import audit_records
 from condattest.operations.audit_alike import Alike
 from condattest.operations.audit_evidence import Had
+from condattest.operations.audit_patches import PatchJudge
 from condattest.operations.audit_verdicts import Deciding, Terms
-from condattest.policy.rules import ALWAYS, GitHubSigner, Policy, Revoked, Rule, Window
+from condattest.policy.rules import ALWAYS, ChannelEntry, GitHubSigner, Policy, Revoked, Rule, Window
+from condattest.signatures.trust_root import TrustRoot
 from condattest.transport.directory import Directory
 from condattest.transport.evidence_store import EvidenceStore
 from condattest.transport.origin import StoreOrigin
@@ -180,6 +184,10 @@ def test_under_a_policy_the_rule_is_named_and_strangers_are_left_to_be_told(kept
         pytest.param(policy_of(*TEAMS, min_age=timedelta(days=3650)), id="all too young"),
         pytest.param(policy_of(*TEAMS, threshold=2), id="more signers than each has"),
         pytest.param(policy_of("stranger/x"), id="somebody else"),
+        pytest.param(
+            policy_of("stranger/x", action="report", reason="why", expires=NOW + timedelta(days=1)),
+            id="accepted, with something to say",
+        ),
     ],
 )
 def test_what_may_be_otherwise_for_each_is_left_to_be_decided_one_by_one(kept, terms):
@@ -203,10 +211,80 @@ def test_a_package_is_held_against_its_own_statement(kept):
 
 
 def test_another_trust_root_has_proved_nothing(kept):
-    from condattest.signatures.trust_root import TrustRoot
+    assert kept.decided(dataclasses.replace(TERMS, trust=other_root())) == []
 
-    other = TrustRoot.from_json(audited_channel.attacker().trusted_root_json().encode(), name="other")
-    assert kept.decided(dataclasses.replace(TERMS, trust=other)) == []
+
+def other_root():
+    return TrustRoot.from_json(audited_channel.attacker().trusted_root_json().encode(), name="other")
+
+
+def of_one_workflow(kept):
+    """Packages, all signed by the same workflow."""
+    return [each for each in kept.listed["noarch"] if each.key.startswith("pkg-")][:5]
+
+
+def of_rules(*rules, **more):
+    return dataclasses.replace(TERMS, policy=Policy(source="p", rules=rules, **more))
+
+
+def lax(**more):
+    told = tuple(GitHubSigner(name=each, repository=each) for each in TEAMS)
+    return Rule(**{"name": "lax", "channel": CHANNEL, "signers": told} | more)
+
+
+STRICT = {"name": "strict", "signers": (GitHubSigner(name="x", repository="stranger/x"),)}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"indexed": int(NOW.timestamp() * 1000)}, id="indexed just now"),
+        pytest.param({"finding": Finding.of(Code.BIND_METADATA, "x")}, id="a record that is not sound"),
+        pytest.param({"sidecar": None}, id="no sidecar"),
+        pytest.param({"file": None}, id="no package"),
+    ],
+)
+def test_what_a_record_says_is_held_against_each(kept, change):
+    team = of_one_workflow(kept)
+    alike = Alike(Deciding(of_rules(lax(min_age=timedelta(days=2))), NOW), kept.store)
+    alike.rows(team, "noarch")
+    assert all(alike.rows(team, "noarch"))
+    assert alike.rows([dataclasses.replace(each, **change) for each in team], "noarch") == [None] * len(team)
+
+
+def test_what_one_rule_accepts_says_nothing_of_another_one_s_packages(kept):
+    """Packages of the same workflow: the rule of one of them asks for somebody else, or for another trust root."""
+    team = of_one_workflow(kept)
+    more = PackageFile.parse("special-1.0-0.conda")
+    special = [dataclasses.replace(each, file=more) for each in team]
+    roots = {"roots/other.json": other_root()}
+    for rule in (lax(package="special", **STRICT), lax(package="special", trusted_root="roots/other.json")):
+        terms = dataclasses.replace(
+            of_rules(lax(), rule, trust_roots={name: root.sha256 for name, root in roots.items()}), roots=roots
+        )
+        alike = Alike(Deciding(terms, NOW), kept.store)
+        for rows in (team, special, team, special):
+            decided = alike.rows(rows, "noarch")
+        assert decided == [None] * len(team)
+        assert all(alike.rows(team, "noarch"))
+
+
+def test_a_mirror_s_packages_are_held_against_the_rule_of_the_channel(kept):
+    mirror = Channel("https://mirror.example/audited")
+    entry = ChannelEntry(url=CHANNEL, mirrors=(mirror,))
+    terms = of_rules(lax(**STRICT), lax(channel=None), channels=(entry,))
+    assert kept.decided(dataclasses.replace(terms, channel=mirror)) == []
+    terms = of_rules(lax(), lax(channel=None, **STRICT), channels=(entry,))
+    found = kept.decided(dataclasses.replace(terms, channel=mirror))
+    assert len(found) > 100
+    assert all(row == alone for row, alone in found)
+
+
+def test_where_patches_are_judged_each_record_is(kept):
+    judge = PatchJudge(CHANNEL, of_rules(lax()).policy, TERMS.trust, {}, None, None, None, demand="policy", now=NOW)
+    alike = Alike(Deciding(of_rules(lax()), NOW, judge), kept.store)
+    team = of_one_workflow(kept)
+    assert alike.rows(team, "noarch") == alike.rows(team, "noarch") == [None] * len(team)
 
 
 def test_evidence_that_is_gone_decides_nothing(kept, tmp_path):
