@@ -1,6 +1,7 @@
 """Packages that are decided by another one are decided as by themselves, whatever the policy says."""
 
 import dataclasses
+import hashlib
 from datetime import timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from condattest.formats import listings
 from condattest.model.artifact import PackageFile, Sha256
 from condattest.model.channel import Channel
+from condattest.model.evidence import VerifiedTime
 from condattest.model.finding import Code, Finding
 from condattest.operations import audit_records
 from condattest.operations.audit_alike import Alike
@@ -252,21 +254,59 @@ def test_what_a_record_says_is_held_against_each(kept, change):
     assert alike.rows([dataclasses.replace(each, **change) for each in team], "noarch") == [None] * len(team)
 
 
-def test_what_one_rule_accepts_says_nothing_of_another_one_s_packages(kept):
+def of_another_package(kept, listing, name):
+    """What the same workflow would have signed for a package of another name: its record, and what is proved of it."""
+    proof = kept.had[listing.sidecar].evidence[0]
+    file = PackageFile.parse(f"{name}-1.0-0.conda")
+    payload = proof.payload.replace(listing.key.encode(), str(file).encode())
+    bundle = Sha256(hashlib.sha256(payload).hexdigest())
+    proof = dataclasses.replace(proof, payload=payload, bundle_sha256=bundle)
+    return dataclasses.replace(listing, key=str(file), file=file, sidecar=bundle), proof
+
+
+def put(store, listing, proof):
+    store.put(proof)
+    store.put_sidecar(listing.sidecar, proof.trust_root_sha256, [proof.bundle_sha256])
+    store.save()
+
+
+@pytest.mark.parametrize("asked", [STRICT, {"trusted_root": "other.json"}], ids=["another signer", "another root"])
+def test_what_one_rule_accepts_says_nothing_of_another_one_s_packages(kept, tmp_path, asked):
     """Packages of the same workflow: the rule of one of them asks for somebody else, or for another trust root."""
-    team = of_one_workflow(kept)
-    more = PackageFile.parse("special-1.0-0.conda")
-    special = [dataclasses.replace(each, file=more) for each in team]
-    roots = {"roots/other.json": other_root()}
-    for rule in (lax(package="special", **STRICT), lax(package="special", trusted_root="roots/other.json")):
-        terms = dataclasses.replace(
-            of_rules(lax(), rule, trust_roots={name: root.sha256 for name, root in roots.items()}), roots=roots
-        )
-        alike = Alike(Deciding(terms, NOW), kept.store)
-        for rows in (team, special, team, special):
-            decided = alike.rows(rows, "noarch")
-        assert decided == [None] * len(team)
-        assert all(alike.rows(team, "noarch"))
+    listing = of_one_workflow(kept)[0]
+    usual, usual_proof = of_another_package(kept, listing, "usual")
+    special, special_proof = of_another_package(kept, listing, "special")
+    other = other_root()
+    terms = of_rules(lax(), lax(package="special", **asked), trust_roots={"other.json": other.sha256})
+    terms = dataclasses.replace(terms, roots={"other.json": other})
+    with EvidenceStore(tmp_path / "evidence") as store:
+        put(store, usual, usual_proof)
+        put(store, special, special_proof)
+        alike = Alike(Deciding(terms, NOW), store)
+        rows = alike.rows([usual, special, usual, special, usual, special], "noarch")
+        assert [row is None for row in rows] == [True, True, False, True, False, True]
+        # Of the kind of those that another root did prove something of, and decided: that one proved nothing.
+        under = of_rules(lax(), lax(package="special", trusted_root="other.json"), trust_roots=terms.policy.trust_roots)
+        proved, proof = of_another_package(kept, of_one_workflow(kept)[1], "special")
+        put(store, proved, dataclasses.replace(proof, trust_root_sha256=other.sha256))
+        alike = Alike(Deciding(dataclasses.replace(under, roots=terms.roots), NOW), store)
+        same = dataclasses.replace(usual, sidecar=special.sidecar)
+        rows = alike.rows([proved, proved, special, same], "noarch")
+        assert [row is None for row in rows] == [True, False, True, True]
+
+
+def test_each_has_its_own_time_and_whoever_says_it(kept, tmp_path):
+    first, second = of_one_workflow(kept)[:2]
+    proofs = [kept.had[each.sidecar].evidence[0] for each in (first, second)]
+    stamped = (VerifiedTime(START - timedelta(hours=1), "tsa", "somebody"), *proofs[1].times)
+    proofs[1] = dataclasses.replace(proofs[1], times=stamped)
+    deciding = Deciding(TERMS, NOW)
+    with EvidenceStore(tmp_path / "evidence") as store:
+        for proof, listing in zip(proofs, (first, second), strict=True):
+            put(store, listing, proof)
+        rows = Alike(deciding, store).rows([first, first, second], "noarch")[1:]
+    assert rows == [deciding.row(first, "noarch", Had(proofs[:1])), deciding.row(second, "noarch", Had(proofs[1:]))]
+    assert [row.signed[0].source for row in rows] == ["log", "tsa"]
 
 
 def test_a_mirror_s_packages_are_held_against_the_rule_of_the_channel(kept):
