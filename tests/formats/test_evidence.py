@@ -69,6 +69,34 @@ def test_another_claim_is_another_signer(real, field):
     assert evidence.parse_facts(evidence.dump_facts(other)).common != common(real)
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"deployment_environment": None}, {"deployment_environment": "None"}),
+        (
+            {"source_repository_owner_id": "1", "build_trigger": None},
+            {"source_repository_owner_id": None, "build_trigger": "1"},
+        ),
+        (
+            {"deployment_environment": "a", "token_subject": "bc"},
+            {"deployment_environment": "ab", "token_subject": "c"},
+        ),
+        (
+            {"deployment_environment": "a', 'b", "token_subject": "c"},
+            {"deployment_environment": "a", "token_subject": "b', 'c"},
+        ),
+    ],
+)
+def test_claims_do_not_flow_into_one_another(real, one, other):
+    """Whoever may choose some of the claims must not make those of somebody else with them."""
+    made = [
+        dataclasses.replace(real.signer, claims=dataclasses.replace(real.signer.claims, **each))
+        for each in (one, other)
+    ]
+    first, second = (common(dataclasses.replace(real, signer=each)) for each in made)
+    assert first != second
+
+
 def common(value):
     return evidence.parse_facts(evidence.dump_facts(value)).common
 

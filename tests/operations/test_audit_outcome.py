@@ -116,3 +116,25 @@ def test_a_generation_that_is_not_sound_is_new_where_the_baseline_has_it_not():
     assert outcome(found(1, 2, patches=2), baseline=found(1, patches=1)).failed == {"patches": 1}
     assert outcome(found(1, 2, patches=2), baseline=found(2, 1, patches=2)).failed == {}
     assert outcome(found(1, 2, patches=None), baseline=found(1, patches=None)).failed == {}
+
+
+def test_another_fault_of_a_generation_is_new_though_the_baseline_tolerates_one():
+    """Who puts another generation in the place of one that is known to be bad must not be hidden by that."""
+
+    def found(signer):
+        step = unsound(3, Finding.of(Code.IDENTITY_MISMATCH, "x", expected="octo", found=signer))
+        return replace(audit(GOOD, patches=1), patches=(step,))
+
+    assert outcome(found("old"), baseline=found("old")).failed == {}
+    assert outcome(found("mallory"), baseline=found("old")).failed == {"patches": 1}
+
+
+def test_what_is_wrong_with_a_chain_is_of_patches_whatever_else_it_is():
+    """Where only patches count, a newest generation that is no sidecar any more must not pass by a baseline."""
+    broken = Finding.of(Code.SIDECAR_SHAPE, "https://conda.example/c/noarch/patches/3.sigs")
+    now = replace(audit(GOOD, patches=1), findings=(broken,))
+    assert outcome(now, ["patches"]).failed == {"patches": 1}
+    assert outcome(now, ["patches"], audit(GOOD, patches=0)).failed == {"patches": 1}
+    assert outcome(now, ["patches"], now).failed == {}
+    not_run = replace(audit(GOOD, patches=None), findings=(broken,))
+    assert outcome(not_run, baseline=audit(GOOD)).failed == {"sidecars": 1}

@@ -78,10 +78,11 @@ def test_a_damaged_store_is_begun_anew(path, one, damage):
     assert found(kept(path, one), one) == one
 
 
-def test_a_damaged_row_proves_nothing(path, one):
+@pytest.mark.parametrize("damage", [b"", b"\x80", "text", 5], ids=repr)
+def test_a_damaged_row_proves_nothing(path, one, damage):
     kept(path, one)
     with sqlite3.connect(path) as database:
-        database.execute("UPDATE evidence SET evidence = ?", (codec.dump(one)[:-5],))
+        database.execute("UPDATE evidence SET evidence = ?", (damage if damage else codec.dump(one)[:-5],))
     database.close()
     assert found(path, one) is None
 

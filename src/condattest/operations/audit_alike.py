@@ -3,9 +3,10 @@
 Owns `Alike`. A second audit meets what it has evidence of: for most packages one plain publish attestation, by the same
 workflow as for a hundred others. What differs among those is held against each package here: its name and digest
 against the statement's, its digest against those that the policy names, its times against the youngest age that any
-rule asks for. All else is one question, which `Deciding` answers for the first of them, by its whole evidence. Only the
-answer "accepted, and nothing to be said of it" holds for the others; they are decided one by one where it is another,
-where a policy has signers that are valid for a time, or where patches are judged. Nothing of this outlives the audit.
+rule asks for. All else is one question, which `Deciding` answers by the whole evidence of one of them, as soon as there
+is a second one. Only the answer "accepted, and nothing to be said of it" holds for the others; they are decided one by
+one where it is another, where a policy has signers that are valid for a time, or where patches are judged. Nothing of
+this outlives the audit.
 """
 
 from collections.abc import Sequence
@@ -23,7 +24,7 @@ from condattest.policy.rules import ALWAYS, Policy, Rule
 from condattest.transport.evidence_store import EvidenceStore
 
 _MOST: Final = 50_000
-"""Answers that are kept at a time."""
+"""Questions that are kept at a time, with their answers."""
 
 _Asked = tuple[Listing, Facts, Rule]
 
@@ -42,18 +43,23 @@ class Alike:
         self._policy, self._home = policy, policy.home(terms.channel)
         self._named = policy.revoked.sha256.union(*(rule.baseline for rule in policy.rules))
         self._age = max((rule.min_age for rule in policy.rules), default=timedelta())
+        self._met: set[tuple[int, bytes]] = set()
         self._answers: dict[tuple[int, bytes], Signed | None] = {}
         self._can_be = deciding.patches is None and not _is_dated(policy)
 
     def rows(self, listings: Sequence[Listing], subdir: str) -> list[Row | None]:
-        """Decide on packages; None for each that is to be decided by itself."""
+        """Decide on packages; None for each that is to be decided by itself, such as the first of its kind."""
         rows: list[Row | None] = [None] * len(listings)
         if not self._can_be:
             return rows
-        if len(self._answers) > _MOST:
+        if len(self._met) > _MOST:
+            self._met.clear()
             self._answers.clear()
         for at, (listing, facts, rule) in self._asked(listings).items():
             question = id(rule), facts.common
+            if question not in self._met:
+                self._met.add(question)  # It may be the only one of its kind, and would be decided on twice.
+                continue
             if question not in self._answers:
                 self._answers[question] = self._answer(listing, subdir, facts)
             first = self._answers[question]
@@ -91,7 +97,7 @@ class Alike:
         return since <= self._deciding.now - self._age
 
     def _answer(self, listing: Listing, subdir: str, facts: Facts) -> Signed | None:
-        """Decide on the first of its kind, by its whole evidence: who signed it, where it is accepted."""
+        """Decide on one of its kind, by its whole evidence: who signed it, where it is accepted."""
         proofs = self._store.get(Sha256.of_bytes(facts.bundle), Sha256.of_bytes(facts.root))
         if proofs is None:
             return None

@@ -22,6 +22,8 @@ install time, too. What a policy lets pass without attestation (a baseline, a da
 """
 _OF_RECORDS: Final = (Code.ROLLBACK, Code.BIND_METADATA, Code.AUDIT_SIGNER_CHANGED)
 """Beside those of patches: findings about what may change while a package's bytes stay."""
+_GENERATIONS: Final = "/patches/"
+"""What every place of a generation of patches has in it."""
 _STATES: Final = ("failed", "found", "key", "keys")
 """The facts of such a finding that say what it found."""
 
@@ -101,17 +103,19 @@ def _new(audit: Audit, baseline: Audit) -> dict[str, int]:
         names = {check_of(finding.code) for finding in fresh if _counts(finding)}
         names -= {"rejected", "unattested", "undecided"}  # Those go by the package's status.
         count(names | ({each.status} if fresh else set()))
+    judges_patches = any(run.ran for run in audit.checks if run.name == "patches")
     for finding in audit.findings:
         if _counts(finding) and _key("", finding.where, "", finding) not in known:
-            count({check_of(finding.code)})
-    for step in audit.patches if any(run.ran for run in audit.checks if run.name == "patches") else ():
+            is_of_patches = judges_patches and is_fault(finding) and _GENERATIONS in finding.where
+            count({check_of(finding.code), *(("patches",) if is_of_patches else ())})
+    for step in audit.patches if judges_patches else ():
         if not known.issuperset(_faults(step)):
             count({"patches"})
     return found
 
 
 def _faults(step: Patched) -> list[bytes]:
-    where = f"{step.subdir} generation {step.generation}"
+    where = f"{step.subdir}{_GENERATIONS}{step.generation}"
     return [_key(step.subdir, where, "", finding) for finding in step.findings if is_fault(finding)]
 
 
@@ -124,8 +128,9 @@ def _keys(each: Audited) -> dict[bytes, Finding]:
 
 
 def _key(subdir: str, file: str, sha256: str, finding: Finding) -> bytes:
-    # A record can be changed once more while its package stays: what was known of it is not what it says now.
-    is_of_record = finding.code in _OF_RECORDS or check_of(finding.code) == "patches"
-    now = [finding.facts.get(name, "") for name in _STATES] if is_of_record else []
+    # A record can be changed once more while its package stays, and so can a generation while its number stays: what
+    # was known of it is not what it says now.
+    may_change = finding.code in _OF_RECORDS or check_of(finding.code) == "patches" or _GENERATIONS in file
+    now = [finding.facts.get(name, "") for name in _STATES] if may_change else []
     text = "\0".join((subdir, file, sha256, finding.code.value, *now))
     return hashlib.sha256(text.encode(errors="surrogatepass")).digest()[:16]

@@ -101,13 +101,10 @@ class EvidenceStore(Closing):
                 row = self._database.execute(
                     "SELECT evidence FROM evidence WHERE bundle = ? AND root = ? AND version = ?", key
                 ).fetchone()
-            found = None if row is None else codec.parse(row[0])
-        except (sqlite3.Error, ValueError):
+        except sqlite3.Error:
             return None
         # A row that was put under another key proves nothing of this bundle.
-        if found is None or (found.bundle_sha256, found.trust_root_sha256) != (bundle, root):
-            return None
-        return found
+        return None if row is None else _proof(row[0], key[0], root)
 
     def several(self, bundles: Sequence[Sha256], root: Sha256) -> dict[Sha256, Evidence]:
         """What is known of bundles under a trust root, as `get` tells it of one."""
