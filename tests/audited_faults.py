@@ -312,8 +312,8 @@ FURTHER: dict[str, Fault] = {
     "no-entry": Fault(_BAD_SHAPE, _element(_no_entry), stored=_ALONE),
     "token-twice": Fault(_BAD_SHAPE, _token_twice, stored=_ALONE),
     "too-many": Fault(("SIDECAR-SIZE",), _too_many, stored=("SIDECAR-SIZE", "INDEX-FIELD-ALONE")),
-    "one-of-two": Fault((), _one_of_two, ("SIDECAR-ELEMENT",)),
-    "with-provenance": Fault((), _with_provenance, ("SIDECAR-ELEMENT",)),
+    "one-of-two": Fault(("SIDECAR-ELEMENT",), _one_of_two),
+    "with-provenance": Fault(("SIDECAR-ELEMENT",), _with_provenance),
     "no-hashed": Fault(("NET-NOT-FOUND",), _no_hashed, stored=("SIDECAR-HASHED",)),
     "forgotten": Fault((), _forgotten, stored=("SIDECAR-LOST", "INDEX-FIELD")),
     # The bundle.
@@ -321,7 +321,7 @@ FURTHER: dict[str, Fault] = {
     "borrowed": Fault(("CRYPTO",), _borrowed),
     "no-time": Fault(("TIME-NONE",), _without_time),
     "foreign-token": Fault(("TIME-NONE",), lambda draft: _token_of_another(draft, rekor=2)),
-    "dropped-token": Fault((), lambda draft: _token_of_another(draft, rekor=1)),
+    "dropped-token": Fault(("TIME-DROPPED",), lambda draft: _token_of_another(draft, rekor=1)),
     "two-names": Fault(("IDENTITY-CERTIFICATE",), _two_names),
     # The statement.
     "text": Fault(

@@ -120,3 +120,9 @@ def test_what_is_no_plain_publish_attestation_has_no_facts(real):
 def test_other_bytes_are_no_facts(data):
     with pytest.raises(ValueError, match=r"."):
         evidence.parse_facts(data)
+
+
+def test_what_has_a_note_has_no_facts(real):
+    """The note is to be told of the package, each time."""
+    noted = dataclasses.replace(real, notes=(Finding.of(Code.TIME_DROPPED, "timestamp 1", reason="why"),))
+    assert evidence.dump_facts(noted) is None

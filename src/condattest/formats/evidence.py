@@ -72,9 +72,9 @@ def parse(data: bytes) -> Evidence:
 
 
 def dump_facts(value: Evidence) -> bytes | None:
-    """The bytes of the facts of an evidence (msgpack); None where it is of no plain publish attestation."""
+    """The bytes of the facts of an evidence (msgpack); None where there is more to be said of it than that."""
     said = publish.of_plain(value.payload_type, value.payload)
-    if said is None:
+    if said is None or value.notes:
         return None
     # The text of a tuple of strings tells where each of them ends.
     rest = repr((*value.signer.lasting(), str(said.target_channel)))

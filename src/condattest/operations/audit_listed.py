@@ -133,7 +133,7 @@ def _row(listed: Target, answer: Verification, *, required: bool) -> Row:
         found=[],
     )
     row.add(Finding(Code.AUDIT_UNATTESTED, row.place))
-    judgement = None if answer.judged is None else answer.judged.judgement
-    verdict = answer.verdict if required else authentic(answer.verdict)
+    judgement, failures = (answer.judged.judgement, answer.judged.failures) if answer.judged is not None else (None, ())
+    verdict = answer.verdict if required else authentic(answer.verdict, judgement, failures)
     settle(row, verdict, judgement, required=required, claimed=bool(answer.attestations))
     return row

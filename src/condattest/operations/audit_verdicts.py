@@ -5,7 +5,7 @@ it knows by its record, in the same order; nothing of a verdict is kept. Without
 bound to the package and to the channel is accepted, whoever signed it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -24,7 +24,7 @@ from condattest.operations.audit_spool import Found, Row, Signed, found_of, mome
 from condattest.operations.judgement import candidates, of_outage
 from condattest.policy import rules
 from condattest.policy.bind import Bound
-from condattest.policy.decide import Judgement, judge
+from condattest.policy.decide import Judgement, beside, judge
 from condattest.policy.match import distinct
 from condattest.policy.rules import Policy
 from condattest.signatures.trust_root import TrustRoot
@@ -117,7 +117,9 @@ class Deciding:
             indexed_at=moment(listing.indexed),
             root=self.terms.trust.sha256,
         )
-        verdict = judgement.verdict if self.terms.policy is not None else authentic(judgement.verdict)
+        verdict = judgement.verdict
+        if self.terms.policy is None:
+            verdict = authentic(verdict, judgement, had.failures)
         if self.patches is not None:
             verdict = self._patched(verdict, artifact, listing)
         settle(row, verdict, judgement, required=self.terms.policy is not None, claimed=listing.claimed)
@@ -159,13 +161,20 @@ def listed(listing: Listing, subdir: str) -> Row:
     )
 
 
-def authentic(verdict: Verdict) -> Verdict:
-    """Without a policy: what only lacks somebody who was required is accepted."""
+def authentic(verdict: Verdict, judgement: Judgement | None, failures: Sequence[Finding]) -> Verdict:
+    """Without a policy: what only lacks somebody who was required is accepted.
+
+    Args:
+        verdict: How the package stands.
+        judgement: How that came about; None where nothing was judged.
+        failures: The findings of bundles that were not authenticated.
+    """
     match verdict:
         case Undecided(findings=findings, seen=seen) if all(
             each.code is Code.IDENTITY_NOT_REQUIRED for each in findings
         ):
-            return Accepted("nobody required", seen)
+            notes = () if judgement is None else tuple(beside(judgement.trials, failures))
+            return Accepted("nobody required", seen, notes)
         case _:
             return verdict
 
@@ -189,8 +198,8 @@ def settle(row: Row, verdict: Verdict, judgement: Judgement | None, *, required:
         row.rule = judgement.rule.name if judgement.rule is not None and required else None
     findings: tuple[Finding, ...]
     match verdict:
-        case Accepted(notes=notes):
-            row.status, findings = "accepted", notes
+        case Accepted(evidence=evidence, notes=notes):
+            row.status, findings = "accepted", (*notes, *(note for each in evidence for note in each.notes))
         case Rejected(findings=found):
             row.status, findings = "rejected", found
             if not claimed and all(each.code is Code.MISSING_ATTESTATION for each in found):

@@ -1,6 +1,6 @@
 """Does the policy allow this artifact, on this evidence, at this time?
 
-Owns `decide`, and `judge`, which also says by which rule and how each bundle fared. The order, for one artifact:
+Owns `decide`, `beside`, and `judge`, which also says by which rule and how each bundle fared. The order:
 
  (1) a revoked digest is rejected, whatever else holds;
  (2) each bundle's statement is bound to the artifact, each bundle once;
@@ -186,8 +186,7 @@ class _Case:
         good = tuple(trial.evidence for trial in trials if trial.good)
         findings = self._findings(trials)
         if good and all(_signers(kind, trials) >= rule.threshold for kind in rule.attestations):
-            foreign = (_foreign(trial) for trial in trials if not trial.good and trial.finding is None)
-            return Accepted(rule.name, good, (*notes, *map(_not_counted, findings), *foreign))
+            return Accepted(rule.name, good, (*notes, *beside(trials, self.failures)))
         if not trials and not findings:
             return Rejected((Finding.of(Code.MISSING_ATTESTATION, self.artifact, rule=rule.name),))
         if trials:
@@ -196,7 +195,7 @@ class _Case:
 
     def _findings(self, trials: tuple[Trial, ...]) -> list[Finding]:
         """Why bundles do not count: those that were not authenticated, and those that did not meet the rule."""
-        return [*self.failures, *(trial.finding for trial in trials if trial.finding is not None)]
+        return _findings(trials, self.failures)
 
     def _nobody_required(self, trials: tuple[Trial, ...]) -> Verdict:
         good = [trial for trial in trials if trial.good]
@@ -209,6 +208,19 @@ class _Case:
             return Undecided(tuple(signers), tuple(each.evidence for each in good))
         missing = Code.MISSING_PUBLISH if trials else Code.MISSING_ATTESTATION
         return _refused(self._findings(trials) or [Finding.of(missing, self.artifact)], trials)
+
+
+def beside(trials: Sequence[Trial], failures: Sequence[Finding]) -> Iterator[Finding]:
+    """What is to be said of bundles that do not count beside some that do: notes."""
+    for finding in _findings(trials, failures):
+        yield Finding(Code.SIDECAR_ELEMENT, finding.where, {"failed": finding.code.value, **finding.facts})
+    for trial in trials:
+        if not trial.good and trial.finding is None:
+            yield Finding.of(Code.SIDECAR_ELEMENT, trial.where, predicate=trial.predicate_type)
+
+
+def _findings(trials: Sequence[Trial], failures: Sequence[Finding]) -> list[Finding]:
+    return [*failures, *(trial.finding for trial in trials if trial.finding is not None)]
 
 
 def _signers(kind: Kind, trials: Sequence[Trial]) -> int:
@@ -257,14 +269,6 @@ def _reported(verdict: Verdict, rule: Rule, notes: tuple[Finding, ...]) -> Verdi
         for finding in verdict.findings
     )
     return Accepted(rule.name, (), warnings + notes)
-
-
-def _not_counted(finding: Finding) -> Finding:
-    return Finding(Code.SIDECAR_ELEMENT, finding.where, {"failed": finding.code.value, **finding.facts})
-
-
-def _foreign(trial: Trial) -> Finding:
-    return Finding.of(Code.SIDECAR_ELEMENT, trial.where, predicate=trial.predicate_type)
 
 
 def _seen(trials: Sequence[Trial]) -> tuple[Evidence, ...]:
