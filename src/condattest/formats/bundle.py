@@ -243,10 +243,18 @@ def _decode(text: Any, where: str) -> bytes:
         decoded = binascii.a2b_base64(text, strict_mode=True)
     except ValueError:  # Also for text that is not ASCII.
         decoded = None
-    # Bits that padding leaves over can be set without changing the bytes: two texts for one value.
-    if decoded is None or binascii.b2a_base64(decoded, newline=False).decode() != text:
+    # Bits that padding leaves over can be set without changing the bytes: two texts for one value. Only the last four
+    # characters can differ so, for all others are six bits each, and strict decoding passes over none.
+    if decoded is None or not _is_canonical(text, decoded):
         raise _malformed(Code.BUNDLE_SHAPE, where, "canonical base64", text)
     return decoded
+
+
+def _is_canonical(text: str, decoded: bytes) -> bool:
+    whole, left = divmod(len(decoded), 3)
+    if not left:
+        return len(text) == 4 * whole
+    return text[4 * whole :] == binascii.b2a_base64(decoded[-left:], newline=False).decode()
 
 
 def _malformed(code: Code, where: str, expected: str, found: object) -> Malformed:

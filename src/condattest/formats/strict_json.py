@@ -8,6 +8,7 @@ bytes after the value. Python's own decoder takes the last of two equal keys, an
 import json
 import math
 import re
+import sys
 from collections.abc import Iterator
 from typing import Any, Final, NoReturn
 
@@ -18,8 +19,7 @@ MAX_DEPTH: Final = 64
 """Levels of nesting; a Sigstore bundle has 7."""
 MAX_INTEGER_DIGITS: Final = 20
 """Digits of the largest 64-bit integer."""
-
-
+_NOT_PLAIN: Final = object()
 _SURROGATE_ESCAPE: Final = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -41,6 +41,9 @@ def parse(data: bytes, *, code: Code, where: str, limit: int) -> Any:
     """
     if len(data) > limit:
         raise Malformed(Finding.of(code, where, expected=f"at most {limit} bytes", found=f"{len(data)} bytes"))
+    plain = _plain(data)
+    if plain is not _NOT_PLAIN:
+        return plain
     try:
         text = data.decode("utf-8")
         if text.startswith("\ufeff"):
@@ -58,6 +61,29 @@ def parse(data: bytes, *, code: Code, where: str, limit: int) -> Any:
     else:
         return value
     raise Malformed(Finding.of(code, where, expected="strict JSON", found=reason))
+
+
+def _plain(data: bytes) -> Any:
+    """The value of a document that is as plain as JSON can be; `_NOT_PLAIN` of any other, good or bad.
+
+    What is read, and comes out as the same bytes when it is written again, has one reading: no key stands twice, as a
+    dict has each once; it is UTF-8 without a mark, nothing follows, and no escape stands for a surrogate. Machines
+    write most documents that way, perhaps with a line's end. msgspec does both in a third of the time that Python's
+    decoder takes with a look at every key. It is not imported for this: that would take longer than the few documents
+    of a short command.
+    """
+    msgspec = sys.modules.get("msgspec")
+    # Few brackets cannot nest deeply.
+    if msgspec is None or data.count(b"{") + data.count(b"[") > MAX_DEPTH:
+        return _NOT_PLAIN
+    try:
+        value = msgspec.json.decode(data)
+        if msgspec.json.encode(value) != data.strip(b" \t\r\n"):
+            return _NOT_PLAIN
+        msgspec.msgpack.encode(value)  # It has no integers of more than 64 bits, and refuses them.
+    except (msgspec.MsgspecError, ValueError, OverflowError):
+        return _NOT_PLAIN
+    return value
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
