@@ -29,14 +29,16 @@ from condattest.model.artifact import Sha256
 from condattest.model.evidence import Evidence
 
 _BATCH: Final = 4000
-"""Rows that are written at a time, sorted by their random keys, so that a page is written once for several of them."""
+"""Rows that are written at a time. Their keys are random, so that each comes to another page of the short index."""
 _PAGE: Final = 16384
 """Bytes of a page of a new file: SQLite's own 4096 take two for every evidence."""
+# With rowids, evidence is appended, and stands in the order in which it will be asked for: by key, every batch would
+# write the whole file anew.
 _TABLE: Final = """
 CREATE TABLE IF NOT EXISTS evidence (
     bundle BLOB NOT NULL, root BLOB NOT NULL, version TEXT NOT NULL, evidence BLOB NOT NULL,
     PRIMARY KEY (bundle, root, version)
-) WITHOUT ROWID
+)
 """
 _SIDECARS: Final = """
 CREATE TABLE IF NOT EXISTS sidecars (
@@ -161,7 +163,7 @@ class EvidenceStore:
     def save(self) -> None:
         """Write down what was put since."""
         with self._lock:
-            rows, self._unsaved = sorted(self._unsaved), []
+            rows, self._unsaved = self._unsaved, []
             sidecars, self._sidecars = sorted(self._sidecars), []
             if self._database is not None and (rows or sidecars):
                 with contextlib.suppress(sqlite3.Error), self._database:
