@@ -104,7 +104,7 @@ def test_the_short_way_through_a_plain_document_leads_to_the_same(data):
 
 
 def test_the_short_way_is_taken():
-    assert strict_json._plain(b'{"a":["\xc3\xa9\\n",1,true]}\n') == {"a": ["\u00e9\n", 1, True]}
+    assert strict_json._plain(b'{"a":["\xc3\xa9\\n",null,true]}\n') == {"a": ["\u00e9\n", None, True]}
 
 
 @pytest.mark.parametrize(

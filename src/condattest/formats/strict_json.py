@@ -5,11 +5,12 @@ depth, a byte-order mark, invalid UTF-8, lone surrogates, NaN and infinities, in
 bytes after the value. Python's own decoder takes the last of two equal keys, and so does sigstore's.
 """
 
+import functools
 import json
 import math
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final, NoReturn
 
 from condattest.errors import Malformed
@@ -20,6 +21,7 @@ MAX_DEPTH: Final = 64
 MAX_INTEGER_DIGITS: Final = 20
 """Digits of the largest 64-bit integer."""
 _NOT_PLAIN: Final = object()
+_PLAIN_DEPTH: Final = 10
 _SURROGATE_ESCAPE: Final = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -72,18 +74,25 @@ def _plain(data: bytes) -> Any:
     decoder takes with a look at every key. It is not imported for this: that would take longer than the few documents
     of a short command.
     """
-    msgspec = sys.modules.get("msgspec")
-    # Few brackets cannot nest deeply.
-    if msgspec is None or data.count(b"{") + data.count(b"[") > MAX_DEPTH:
+    if "msgspec" not in sys.modules:
         return _NOT_PLAIN
+    decode, encode, refused = _quick()
     try:
-        value = msgspec.json.decode(data)
-        if msgspec.json.encode(value) != data.strip(b" \t\r\n"):
-            return _NOT_PLAIN
-        msgspec.msgpack.encode(value)  # It has no integers of more than 64 bits, and refuses them.
-    except (msgspec.MsgspecError, ValueError, OverflowError):
+        value = decode(data)
+    except (refused, ValueError):
         return _NOT_PLAIN
-    return value
+    return value if encode(value) == data.strip(b" \t\r\n") else _NOT_PLAIN
+
+
+@functools.cache
+def _quick() -> tuple[Callable[[bytes], Any], Callable[[Any], bytes], type[Exception]]:
+    """What reads and writes plain documents: without numbers, of which some overflow, and not deep."""
+    import msgspec
+
+    plain: Any = str | bool | None
+    for _ in range(_PLAIN_DEPTH):
+        plain = str | bool | list[plain] | dict[str, plain] | None
+    return msgspec.json.Decoder(plain).decode, msgspec.json.encode, msgspec.MsgspecError
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
