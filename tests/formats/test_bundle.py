@@ -1,3 +1,4 @@
+import base64
 import json
 
 import pytest
@@ -278,6 +279,19 @@ def test_a_bundle_of_another_version_is_refused(media_type):
 def test_base64_with_a_second_spelling_is_refused(path, spoil):
     """Lenient decoders skip junk, so one signature has many texts, and a bundle many digests."""
     assert refused(changed(path, spoil(value_at(path)))) is Code.BUNDLE_SHAPE
+
+
+@given(st.text("AQYgwx09+/=", max_size=12))
+def test_base64_is_taken_if_it_is_what_its_bytes_encode_to(text):
+    try:
+        same = b64(base64.b64decode(text)) == text
+    except ValueError:
+        same = False
+    document = changed("dsseEnvelope.payload", text)
+    if same:
+        assert bundle.parse(encoded(document)).payload == base64.b64decode(text)
+    else:
+        assert refused(document) is Code.BUNDLE_SHAPE
 
 
 @pytest.mark.parametrize("path", NUMBERS)

@@ -1,5 +1,8 @@
 import json
+import sys
+from unittest import mock
 
+import msgspec  # noqa: F401 (where it is there, plain documents are read by it)
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -66,6 +69,42 @@ def test_it_agrees_with_pythons_reader_on_all_that_it_accepts(data):
         found = None
         assert repr(value) == repr(json.loads(data.decode("utf-8")))
     assert found is None or found.isprintable()
+
+
+def outcome(data: bytes) -> str:
+    try:
+        return repr(parse(data))
+    except Malformed as error:
+        return repr(error.finding)
+
+
+compact = values.map(lambda value: json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
+
+
+@settings(max_examples=300)
+@given(compact | near_json | st.binary(max_size=20).map(lambda inner: b'"' + inner + b'"'))
+@example(b'{"a":[1.5,-0.0,1e22,"\xc3\xa9"],"b":null}\n')
+@example(b'{"a":{"b":1,"b":2}}')
+@example(b'{"a":1,"\\u0061":2}')
+@example(b"[%d,%d]" % (2**64, 10**20 - 1))
+@example(b"[%d]" % 10**20)
+@example(b"1" * 5000)
+@example(b"[" * 70 + b"]" * 70)
+@example(b'"\xed\xa0\x80"')
+@example(b'"\\ud800"')
+@example(b"\xef\xbb\xbf1")
+@example(b"[1E400]")
+def test_the_short_way_through_a_plain_document_leads_to_the_same(data):
+    """Whoever finds a document that only the quick reader takes has found two readings of it."""
+    assert "msgspec" in sys.modules
+    quick = outcome(data)
+    with mock.patch.dict(sys.modules):
+        del sys.modules["msgspec"]
+        assert outcome(data) == quick
+
+
+def test_the_short_way_is_taken():
+    assert strict_json._plain(b'{"a":["\xc3\xa9\\n",null,true]}\n') == {"a": ["\u00e9\n", None, True]}
 
 
 @pytest.mark.parametrize(

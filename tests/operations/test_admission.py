@@ -140,7 +140,7 @@ def test_what_does_not_verify_in_a_sidecar_stands_for_nothing(tmp_path):
     """An attacker who can write to the channel puts look-alikes there first, so that nothing is appended."""
     package = a_package(tmp_path)
     good = signed(package)
-    for there in (signed(package, by=attacker()), b"junk", b"{}", good.replace(b'"sig": "ME', b'"sig": "MF')):
+    for there in (signed(package, by=attacker()), b"junk", b"{}", good.replace(b'"sig":"ME', b'"sig":"MF')):
         assert there != good
         assert chosen(offers(package, good), there) == [good]
 

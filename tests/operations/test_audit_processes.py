@@ -1,6 +1,10 @@
 """Sidecars are verified here until other processes are there, and then there, with the same outcomes."""
 
 import hashlib
+import signal
+import subprocess
+import sys
+import threading
 import time
 from concurrent.futures.process import BrokenProcessPool
 
@@ -10,10 +14,10 @@ from condattest.errors import Unavailable
 from condattest.formats import evidence as codec
 from condattest.formats import sidecar
 from condattest.model.finding import Code
-from condattest.operations.audit_processes import Unverified, Verifying
+from condattest.operations.audit_processes import Verifying
+from condattest.operations.audit_workers import Unverified
 from condattest.sandbox import github
 from condattest.transport.directory import Directory
-from condattest.transport.evidence_store import EvidenceStore
 from condattest.transport.origin import StoreOrigin
 from tests.audited_channel import attacker, sandbox, trust
 
@@ -42,18 +46,38 @@ def payloads(outcomes):
     return [[codec.parse(each).payload for each in outcome.evidence] for outcome in outcomes]
 
 
-def verified(task, store=None, **how):
-    verifying = Verifying(Origin(), [trust()], store, jobs=1, **how)
-    try:
-        return verifying.submit(task).result(timeout=60)
-    finally:
-        verifying.close()
+@pytest.fixture
+def another_thread():
+    """A thread that may hold locks."""
+    over = threading.Event()
+    thread = threading.Thread(target=over.wait)
+    thread.start()
+    yield
+    over.set()
+    thread.join()
 
 
-def test_other_processes_go_on_where_this_one_began(tmp_path, bundles):
+@pytest.fixture
+def signal_handled():
+    """The command line ends well at a signal, which the processes that it has must not do."""
+    before = signal.signal(signal.SIGTERM, lambda *_: None)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture(params=["alone", "among threads"])
+def verifying(request, tmp_path):
+    if request.param == "among threads":
+        request.getfixturevalue("another_thread")
+    (tmp_path / "noarch").mkdir()
+    made = Verifying(StoreOrigin(Directory(tmp_path)), [trust()], None, jobs=2, worth=2)
+    yield made
+    made.close()
+
+
+def test_other_processes_go_on_where_this_one_began(tmp_path, bundles, verifying, signal_handled):
     """A killed process is told, and nothing passes because of it."""
     good = sidecar.dump(bundles[:2])
-    (tmp_path / "noarch").mkdir()
     (tmp_path / "noarch" / "x.sigs").write_bytes(good)
     strange = sidecar.dump([attacker().sign_statement(b"{}", github("me/x"))])
     task = [
@@ -61,49 +85,71 @@ def test_other_processes_go_on_where_this_one_began(tmp_path, bundles):
         unverified("noarch/no.sigs", good, given=False),
         unverified("noarch/strange.sigs", strange),
     ]
+    assert verifying.reads
+    begun = []
+    for _ in range(20):
+        verifying.expect(len(task))
+        begun.append(verifying.submit(task))
+    outcomes = begun[0].result(timeout=60)
+    assert payloads(outcomes) == [[b'{"n": 0}', b'{"n": 1}'], [], []]
+    assert outcomes[1].problem.code is Code.NET_NOT_FOUND
+    assert [each.code for each in outcomes[2].failures] == [Code.CRYPTO]
+    assert all(each.result(timeout=60) == outcomes for each in begun)
+    deadline = time.monotonic() + 60
+    while verifying._started is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert verifying.submit(task).result(timeout=60) == outcomes
+    for process in list(verifying._started._processes.values()):
+        process.terminate()
+    with pytest.raises(BrokenProcessPool):
+        [verifying.submit(task).result(timeout=60) for _ in range(100)]
+
+
+def test_no_process_is_started_for_a_few(tmp_path, bundles):
     verifying = Verifying(StoreOrigin(Directory(tmp_path)), [trust()], None, jobs=2, worth=2)
-    try:
-        assert verifying.reads
-        begun = [verifying.submit(task) for _ in range(20)]
-        outcomes = begun[0].result(timeout=60)
-        assert payloads(outcomes) == [[b'{"n": 0}', b'{"n": 1}'], [], []]
-        assert outcomes[1].problem.code is Code.NET_NOT_FOUND
-        assert [each.code for each in outcomes[2].failures] == [Code.CRYPTO]
-        assert all(each.result(timeout=60) == outcomes for each in begun)
-        deadline = time.monotonic() + 60
-        while verifying._started is None and time.monotonic() < deadline:
-            time.sleep(0.02)
-        assert verifying.submit(task).result(timeout=60) == outcomes
-        for process in list(verifying._started._processes.values()):
-            process.kill()
-        with pytest.raises(BrokenProcessPool):
-            [verifying.submit(task).result(timeout=60) for _ in range(100)]
-    finally:
-        verifying.close()
+    task = [unverified(f"noarch/{number}", sidecar.dump(bundles)) for number in range(2)]
+    verifying.expect(len(task))
+    assert len(payloads(verifying.submit(task).result(timeout=60))) == 2
+    assert verifying._starting is None
+    verifying.close()
 
 
-def test_what_is_large_is_verified_in_portions(bundles):
-    """A channel of sidecars as large as they may be must not fill the memory."""
-    task = [unverified(f"x{number}", sidecar.dump([each])) for number, each in enumerate(bundles)]
-    assert payloads(verified(task, held=1)) == [[b'{"n": 0}'], [b'{"n": 1}'], [b'{"n": 2}']]
+@pytest.mark.skipif(sys.platform == "win32", reason="the system has no SIGKILL")
+@pytest.mark.parametrize("threads", [0, 1])
+def test_processes_end_with_the_one_that_has_them(tmp_path, bundles, threads):
+    """An audit that the system kills for its memory must not leave processes behind."""
+    (tmp_path / "root.json").write_text(sandbox().trusted_root_json())
+    (tmp_path / "x.sigs").write_bytes(sidecar.dump(bundles))
+    # They have its standard output too: it is read to its end only when all of them are gone.
+    done = subprocess.run([sys.executable, "-c", _KILLED, tmp_path, str(threads)], stdout=subprocess.PIPE, timeout=60)
+    assert done.returncode == -signal.SIGKILL
+    assert done.stdout == b"verified\n"
 
 
-def test_a_bundle_that_is_known_is_not_verified_again(tmp_path, bundles):
-    """Of a sidecar that has grown, only what is new."""
-    with EvidenceStore(tmp_path / "store") as store:
-        [first] = verified([unverified("x", sidecar.dump(bundles[:1]))])
-        known = codec.parse(first.evidence[0])
-        store.put(known, codec.dump(known).replace(b'{"n": 0}', b'{"k": 0}'))  # To tell it from a fresh one.
-        store.save()
-        found = verified([unverified("x", sidecar.dump(bundles[:2]))], store=store)
-    assert payloads(found) == [[b'{"k": 0}', b'{"n": 1}']]
+_KILLED = """
+import hashlib, os, signal, sys, threading
+from pathlib import Path
+from condattest.operations.audit_processes import Verifying
+from condattest.operations.audit_workers import Unverified
+from condattest.signatures.trust_root import TrustRoot
+from condattest.transport.directory import Directory
+from condattest.transport.origin import StoreOrigin
 
-
-def test_what_could_not_be_had_is_told_and_all_else_is_verified(bundles):
-    task = [unverified("x", b"", given=False), unverified("y", sidecar.dump(bundles[:1]))]
-    problem, good = verified(task)
-    assert problem.problem.code is Code.NET_UNAVAILABLE
-    assert payloads([good]) == [[b'{"n": 0}']]
+if __name__ == "__main__":
+    root, threads = Path(sys.argv[1]), int(sys.argv[2])
+    for _ in range(threads):
+        threading.Thread(target=threading.Event().wait, daemon=True).start()
+    trust = TrustRoot.from_file(root / "root.json")
+    digest = hashlib.sha256((root / "x.sigs").read_bytes()).hexdigest()
+    verifying = Verifying(StoreOrigin(Directory(root)), [trust], None, jobs=2, worth=0)
+    verifying.expect(1)
+    while verifying._started is None:
+        pass
+    [outcome] = verifying.submit([Unverified("x.sigs", digest, (trust.sha256,), None)]).result()
+    assert len(outcome.evidence) == 3
+    print("verified", flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
 
 
 def test_what_waits_at_the_end_is_not_begun(bundles):

@@ -41,8 +41,13 @@ class Sidecar:
         return tuple(each.raw for each in self.bundles)
 
 
-def parse(data: bytes, *, where: str) -> Sidecar:
+def parse(data: bytes, *, where: str, sha256: Sha256 | None = None) -> Sidecar:
     """Read a sidecar.
+
+    Args:
+        data: Its bytes.
+        where: What is parsed, for findings.
+        sha256: The digest of the bytes, where the caller has just taken it.
 
     Raises:
         Malformed: SIDECAR-SIZE or SIDECAR-SHAPE; the latter names the element and what is wrong with it.
@@ -67,7 +72,7 @@ def parse(data: bytes, *, where: str) -> Sidecar:
             inner = error.finding
             facts = {**inner.facts, "element": str(index), "reason": inner.code.value}
             raise Malformed(Finding(Code.SIDECAR_SHAPE, f"{where}[{index}]: {inner.where}", facts)) from None
-    return Sidecar(Sha256(hashlib.sha256(data).hexdigest()), tuple(bundles), data)
+    return Sidecar(sha256 or Sha256(hashlib.sha256(data).hexdigest()), tuple(bundles), data)
 
 
 def dump(elements: list[bytes]) -> bytes:

@@ -5,10 +5,12 @@ depth, a byte-order mark, invalid UTF-8, lone surrogates, NaN and infinities, in
 bytes after the value. Python's own decoder takes the last of two equal keys, and so does sigstore's.
 """
 
+import functools
 import json
 import math
 import re
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from typing import Any, Final, NoReturn
 
 from condattest.errors import Malformed
@@ -18,8 +20,8 @@ MAX_DEPTH: Final = 64
 """Levels of nesting; a Sigstore bundle has 7."""
 MAX_INTEGER_DIGITS: Final = 20
 """Digits of the largest 64-bit integer."""
-
-
+_NOT_PLAIN: Final = object()
+_PLAIN_DEPTH: Final = 10
 _SURROGATE_ESCAPE: Final = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -41,6 +43,9 @@ def parse(data: bytes, *, code: Code, where: str, limit: int) -> Any:
     """
     if len(data) > limit:
         raise Malformed(Finding.of(code, where, expected=f"at most {limit} bytes", found=f"{len(data)} bytes"))
+    plain = _plain(data)
+    if plain is not _NOT_PLAIN:
+        return plain
     try:
         text = data.decode("utf-8")
         if text.startswith("\ufeff"):
@@ -58,6 +63,36 @@ def parse(data: bytes, *, code: Code, where: str, limit: int) -> Any:
     else:
         return value
     raise Malformed(Finding.of(code, where, expected="strict JSON", found=reason))
+
+
+def _plain(data: bytes) -> Any:
+    """The value of a document that is as plain as JSON can be; `_NOT_PLAIN` of any other, good or bad.
+
+    What is read, and comes out as the same bytes when it is written again, has one reading: no key stands twice, as a
+    dict has each once; it is UTF-8 without a mark, nothing follows, and no escape stands for a surrogate. Machines
+    write most documents that way, perhaps with a line's end. msgspec does both in a third of the time that Python's
+    decoder takes with a look at every key. It is not imported for this: that would take longer than the few documents
+    of a short command.
+    """
+    if "msgspec" not in sys.modules:
+        return _NOT_PLAIN
+    decode, encode, refused = _quick()
+    try:
+        value = decode(data)
+    except (refused, ValueError):
+        return _NOT_PLAIN
+    return value if encode(value) == data.strip(b" \t\r\n") else _NOT_PLAIN
+
+
+@functools.cache
+def _quick() -> tuple[Callable[[bytes], Any], Callable[[Any], bytes], type[Exception]]:
+    """What reads and writes plain documents: without numbers, of which some overflow, and not deep."""
+    import msgspec
+
+    plain: Any = str | bool | None
+    for _ in range(_PLAIN_DEPTH):
+        plain = str | bool | list[plain] | dict[str, plain] | None
+    return msgspec.json.Decoder(plain).decode, msgspec.json.encode, msgspec.MsgspecError
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -130,7 +130,7 @@ def advertised_sidecar(data: bytes, digest: Sha256, *, where: str) -> sidecar.Si
     found = hashlib.sha256(data).hexdigest()
     if found != digest:
         raise Malformed(Finding.of(Code.SIDECAR_DIGEST, where, expected=digest, found=found))
-    return sidecar.parse(data, where=where)
+    return sidecar.parse(data, where=where, sha256=digest)
 
 
 def parsed(data: bytes, where: str) -> Collected:

@@ -87,7 +87,8 @@ class _Running:
         self._board = Board(self._scope)
         self._judge = self._patch_judge()
         self._deciding = Deciding(terms, now, self._judge)
-        self._alike = None if order.evidence is None else Alike(self._deciding, order.evidence)
+        kept = order.evidence
+        self._alike = Alike(self._deciding, kept) if kept is not None and kept.holds_any else None
         self._subdirs = audit_records.subdirs_of(order.origin, order.subdirs)
         self._places = {subdir: at for at, subdir in enumerate(self._subdirs)}
         self._present: list[str] = []

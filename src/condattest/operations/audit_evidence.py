@@ -17,7 +17,8 @@ from condattest.formats import evidence as codec
 from condattest.model.artifact import Sha256
 from condattest.model.evidence import Evidence
 from condattest.model.finding import Finding
-from condattest.operations.audit_processes import Outcome, Unverified, Verifying, read
+from condattest.operations.audit_processes import Verifying
+from condattest.operations.audit_workers import Outcome, Unverified, read
 from condattest.signatures.trust_root import TrustRoot
 from condattest.transport.evidence_store import EvidenceStore
 from condattest.transport.origin import Origin
@@ -122,6 +123,7 @@ class Proofs:
         known = self._known(chunk)
         missing = [at for at, each in enumerate(chunk) if each is not None and at not in known]
         begun = {}
+        self._verifying.expect(len(missing))
         size = _TASK if self._verifying.reads else _FETCHED
         for start in range(0, len(missing), size):
             places = missing[start : start + size]

@@ -140,7 +140,8 @@ class Sandbox:
             stamp = {"signedTimestamp": text(self.tsa.stamp(signature, at=moment))}
             material["timestampVerificationData"] = {"rfc3161Timestamps": [stamp]}
         bundle = {"mediaType": _MEDIA_TYPE, "verificationMaterial": material, "dsseEnvelope": envelope}
-        return json.dumps(bundle).encode()
+        # Without spaces and escapes, as sigstore's own clients write it.
+        return json.dumps(bundle, separators=(",", ":"), ensure_ascii=False).encode()
 
     def log_envelope(self, envelope: str, certificate: x509.Certificate, at: datetime) -> Included:
         """Log a DSSE envelope in the v1 log; raises as `log.dsse_body` does."""

@@ -8,7 +8,7 @@ plays no part, and that nothing unsigned is reported. Identity is read here and 
 import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -27,6 +27,7 @@ from condattest.signatures.authorities import Log
 from condattest.signatures.trust_root import TrustRoot
 
 _TIMED_ENTRIES: Final = (("dsse", "0.0.1"), ("hashedrekord", "0.0.1"))
+_Kind = TypeVar("_Kind", bound=x509.ExtensionType)
 # sigstore's models and the X.509 code below them leak these beside its own `Error`.
 _REFUSALS: Final = (
     SigstoreError,
@@ -174,9 +175,8 @@ def _log_time(bundle: Bundle) -> datetime | None:
 
 def _check_windows(certificate: x509.Certificate, log: Log, verified: list[VerifiedTime], trust: TrustRoot) -> None:
     try:
-        extensions = certificate.extensions
-        issuer = extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
-        [sct] = extensions.get_extension_for_class(x509.PrecertificateSignedCertificateTimestamps).value
+        issuer = _extension(certificate, x509.AuthorityKeyIdentifier).key_identifier
+        [sct] = _extension(certificate, x509.PrecertificateSignedCertificateTimestamps)
     except x509.ExtensionNotFound as error:
         raise _refused(Code.CRYPTO, "certificate", "an authority key identifier and an SCT", str(error)) from None
     authorities = [authority for authority in trust.authorities.certificate if issuer in authority.key_ids]
@@ -191,6 +191,14 @@ def _check_windows(certificate: x509.Certificate, log: Log, verified: list[Verif
     stamped = sct.timestamp.replace(tzinfo=UTC)
     if not ct_log.window.holds(stamped):
         raise _outside(ct_log.name, str(ct_log.window), stamped)
+
+
+def _extension(certificate: x509.Certificate, kind: type[_Kind]) -> _Kind:
+    # As `get_extension_for_class`, in half the time, for claims make a long list of extensions.
+    value = certificate.extensions.get_extension_for_oid(kind.oid).value
+    if not isinstance(value, kind):
+        raise x509.ExtensionNotFound(f"no {kind.oid.dotted_string}", kind.oid)
+    return value
 
 
 def _outside(name: str, window: str, at: datetime) -> NotAuthenticated:

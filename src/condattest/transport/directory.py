@@ -25,6 +25,8 @@ from condattest.transport.store import Entry, Stored, checked, is_listed
 
 _READS: Final = 5
 _NEW: Final = 0o644
+# How each step to a file is opened, so that no link is followed; 0 where the system has no such thing.
+_STEPS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC if os.open in os.supports_dir_fd else 0
 _HINT: Final = "check the path; a new channel or store starts as an empty folder: mkdir -p {}"
 
 
@@ -244,6 +246,9 @@ class Directory:
             return False
 
     def _opened(self, path: str) -> BinaryIO:
+        direct = self._directly(path)
+        if direct is not None:
+            return direct
         place = self._inside(path)
         try:
             return files.open_once(place)
@@ -251,6 +256,27 @@ class Directory:
             if not os.path.lexists(place):
                 raise NotFound(str(self._shown / path), "no such file") from None
             raise LocalFailure(str(error)) from None
+
+    def _directly(self, path: str) -> BinaryIO | None:
+        """Open a file to which no link leads, which is the common case; None where that is another one, or an error.
+
+        An audit reads many small files, and to look at each folder on the way to each of them takes as long as that.
+        """
+        folder, _, name = checked(path).rpartition("/")
+        if not _STEPS or "/" in folder:
+            return None
+        try:
+            inside = os.open(self._root / folder, _STEPS | os.O_DIRECTORY)
+            try:
+                found = os.open(name, _STEPS | os.O_NONBLOCK, dir_fd=inside)
+            finally:
+                os.close(inside)
+        except OSError:
+            return None
+        if stat.S_ISREG(os.fstat(found).st_mode):
+            return open(found, "rb")
+        os.close(found)
+        return None
 
     def _counted(self, path: str, opened: BinaryIO, limit: int) -> Iterator[bytes]:
         left = limit

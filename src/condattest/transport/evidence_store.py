@@ -91,6 +91,17 @@ class EvidenceStore(Closing):
         """Whether there is a file that evidence is kept in."""
         return self._database is not None
 
+    @property
+    def holds_any(self) -> bool:
+        """Whether anything at all was saved."""
+        if self._database is None:
+            return False
+        try:
+            with self._lock:
+                return self._database.execute("SELECT 1 FROM evidence LIMIT 1").fetchone() is not None
+        except sqlite3.Error:
+            return False
+
     def get(self, bundle: Sha256, root: Sha256) -> Evidence | None:
         """Return what a bundle proved under a trust root; None where that is not known."""
         if self._database is None:
