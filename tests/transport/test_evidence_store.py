@@ -230,7 +230,7 @@ def test_damaged_facts_are_none(path, one, damage):
         store.put(one)
         store.put_sidecar(sidecar, root, [one.bundle_sha256])
     with sqlite3.connect(path) as database:
-        database.execute("UPDATE evidence SET facts = ?", (damage,))
+        database.execute("UPDATE facts SET facts = ?", (damage,))
     database.close()
     with EvidenceStore(path) as store:
         assert store.facts([sidecar], root) == {}

@@ -69,7 +69,7 @@ class Alike:
 
     def _asked(self, listings: Sequence[Listing]) -> dict[int, _Asked]:
         """By place, those that meet what is asked of them alone, so that the rest is one question for all alike."""
-        ruled: list[tuple[int, Listing, Rule, Sha256]] = []
+        ruled: list[tuple[int, Listing, Sha256, Rule, Sha256]] = []
         sidecars: dict[Sha256, list[Sha256]] = {}
         for at, listing in enumerate(listings):
             if listing.sidecar is None or listing.file is None or listing.finding is not None:
@@ -77,12 +77,12 @@ class Alike:
             rule = self._policy.rule_for(listing.file.name, self._home)
             if rule is not None:
                 root = root_of(rule, self._deciding.terms.trust, self._deciding.terms.roots).sha256
-                ruled.append((at, listing, rule, root))
+                ruled.append((at, listing, listing.sidecar, rule, root))
                 sidecars.setdefault(root, []).append(listing.sidecar)
         known = {root: self._store.facts(digests, root) for root, digests in sidecars.items()}
         asked: dict[int, _Asked] = {}
-        for at, listing, rule, root in ruled:
-            facts = known[root].get(listing.sidecar or "")
+        for at, listing, sidecar, rule, root in ruled:
+            facts = known[root].get(sidecar)
             if facts is not None and self._holds(listing, facts):
                 asked[at] = listing, facts, rule
         return asked

@@ -17,7 +17,7 @@ import os
 import sqlite3
 import stat
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final, Literal
@@ -35,35 +35,40 @@ _PAGE: Final = 16384
 """Bytes of a page of a new file: SQLite's own 4096 take two for every evidence."""
 _CACHED: Final = 16_000
 """Kilobytes of the file that SQLite may hold: what tells where evidence stands is asked for in random order."""
-_LAYOUT: Final = 3
+_LAYOUT: Final = 4
 """A file with another layout is begun anew."""
 _TABLES: Final = """
 DROP TABLE IF EXISTS sidecars;
+DROP TABLE IF EXISTS facts;
 DROP TABLE IF EXISTS evidence;
 CREATE TABLE evidence (
-    id INTEGER PRIMARY KEY, bundle BLOB NOT NULL, root BLOB NOT NULL, version TEXT NOT NULL,
-    facts BLOB, evidence BLOB NOT NULL,
+    id INTEGER PRIMARY KEY, bundle BLOB NOT NULL, root BLOB NOT NULL, version TEXT NOT NULL, evidence BLOB NOT NULL,
     UNIQUE (bundle, root, version)
 );
+CREATE TABLE facts (id INTEGER PRIMARY KEY, facts BLOB);
 CREATE TABLE sidecars (
     sidecar BLOB NOT NULL, root BLOB NOT NULL, version TEXT NOT NULL, position INTEGER NOT NULL,
     bundle BLOB NOT NULL, evidence INTEGER,
     PRIMARY KEY (sidecar, root, version, position)
 ) WITHOUT ROWID;
 """
-"""Evidence stands in the order in which it was put: an audit asks for it in that order, page after page."""
+"""Evidence stands in the order in which it was put: an audit asks for it in that order, page after page. Facts of it
+stand apart, many to a page."""
 _PUT: Final = """
-INSERT INTO evidence (bundle, root, version, facts, evidence) VALUES (?, ?, ?, ?, ?)
-ON CONFLICT (bundle, root, version) DO UPDATE SET facts = excluded.facts, evidence = excluded.evidence
+INSERT INTO evidence (bundle, root, version, evidence) VALUES (?, ?, ?, ?)
+ON CONFLICT (bundle, root, version) DO UPDATE SET evidence = excluded.evidence
+"""
+_PUT_FACTS: Final = """
+INSERT OR REPLACE INTO facts SELECT id, ?5 FROM evidence WHERE bundle = ?1 AND root = ?2 AND version = ?3
 """
 _PUT_SIDECAR: Final = """
 INSERT OR REPLACE INTO sidecars VALUES (?1, ?2, ?3, ?4, ?5,
     (SELECT id FROM evidence WHERE bundle = ?5 AND root = ?2 AND version = ?3))
 """
 _KNOWN: Final = """
-SELECT sidecars.sidecar, sidecars.bundle, evidence.{} FROM sidecars
-LEFT JOIN evidence ON evidence.id = sidecars.evidence
-WHERE sidecars.sidecar IN ({}) AND sidecars.root = ? AND sidecars.version = ?
+SELECT sidecars.sidecar, sidecars.bundle, {table}.{table} FROM sidecars
+LEFT JOIN {table} ON {table}.id = sidecars.evidence
+WHERE sidecars.sidecar IN ({keys}) AND sidecars.root = ? AND sidecars.version = ?
 ORDER BY sidecars.sidecar, sidecars.position
 """
 
@@ -80,7 +85,7 @@ class EvidenceStore(Closing):
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.Lock()
-        self._unsaved: list[tuple[bytes, bytes, str, bytes | None, bytes]] = []
+        self._unsaved: list[tuple[bytes, bytes, str, bytes, bytes | None]] = []
         self._sidecars: list[tuple[bytes, bytes, str, int, bytes]] = []
         self.path = path
         self._version = f"{__version__} {version('sigstore')}"
@@ -137,7 +142,7 @@ class EvidenceStore(Closing):
             return
         root = bytes.fromhex(value.trust_root_sha256)
         facts, data = codec.dump_facts(value), data or codec.dump(value)
-        row = (bytes.fromhex(value.bundle_sha256), root, self._version, facts, data)
+        row = (bytes.fromhex(value.bundle_sha256), root, self._version, data, facts)
         with self._lock:
             self._unsaved.append(row)
             full = len(self._unsaved) >= _BATCH
@@ -154,44 +159,39 @@ class EvidenceStore(Closing):
 
     def known(self, sidecars: Sequence[Sha256], root: Sha256) -> dict[Sha256, tuple[Evidence, ...]]:
         """By sidecar, what its bundles proved under a trust root; only where that is known of every bundle."""
+        found: dict[Sha256, list[Evidence | None]] = {}
+        for sidecar, bundle, kept in self._held(sidecars, root, "evidence"):
+            found.setdefault(sidecar, []).append(_proof(kept, bundle, root))
         whole = {}
-        for sidecar, rows in self._rows(sidecars, root, "evidence").items():
-            proofs = [_proof(kept, bundle, root) for bundle, kept in rows]
+        for sidecar, proofs in found.items():
             evidence = tuple(each for each in proofs if each is not None)
             if len(evidence) == len(proofs):
-                whole[Sha256.of_bytes(sidecar)] = evidence
+                whole[sidecar] = evidence
         return whole
 
-    def facts(self, sidecars: Sequence[Sha256], root: Sha256) -> dict[str, Facts]:
+    def facts(self, sidecars: Sequence[Sha256], root: Sha256) -> dict[Sha256, Facts]:
         """By sidecar with a single bundle, a plain publish attestation, the facts of it under a trust root."""
-        found, key = {}, bytes.fromhex(root)
-        for sidecar, rows in self._rows(sidecars, root, "facts").items():
-            (bundle, kept), *others = rows
-            if kept is None or others:
-                continue
-            with contextlib.suppress(ValueError, TypeError):
-                facts = codec.parse_facts(kept)
-                if (facts.bundle, facts.root) == (bundle, key):
-                    found[sidecar.hex()] = facts
-        return found
+        key = bytes.fromhex(root)
+        found: dict[Sha256, Facts | None] = {}
+        for sidecar, bundle, kept in self._held(sidecars, root, "facts"):
+            found[sidecar] = None if sidecar in found else _facts(kept, bundle, key)
+        return {sidecar: facts for sidecar, facts in found.items() if facts is not None}
 
-    def _rows(
-        self, sidecars: Sequence[Sha256], root: Sha256, column: Literal["facts", "evidence"]
-    ) -> dict[bytes, list[tuple[bytes, bytes | None]]]:
-        """By sidecar, for each bundle that it holds its digest and what is kept of it."""
-        found: dict[bytes, list[tuple[bytes, bytes | None]]] = {}
+    def _held(
+        self, sidecars: Sequence[Sha256], root: Sha256, table: Literal["facts", "evidence"]
+    ) -> Iterator[tuple[Sha256, bytes, bytes | None]]:
+        """Yield the bundles of sidecars, in order: the sidecar, the bundle's digest, and what is kept of it."""
         if self._database is None or not sidecars:
-            return found
-        keys = [bytes.fromhex(each) for each in sidecars]
-        query = _KNOWN.format(column, _marks(keys))
+            return
+        keys = {bytes.fromhex(each): each for each in sidecars}
+        query = _KNOWN.format(table=table, keys=_marks(list(keys)))
         try:
             with self._lock:
                 rows = self._database.execute(query, (*keys, bytes.fromhex(root), self._version)).fetchall()
-            for sidecar, bundle, kept in rows:
-                found.setdefault(sidecar, []).append((bundle, kept))
-        except (sqlite3.Error, TypeError):
-            return {}
-        return found
+        except sqlite3.Error:
+            return
+        for sidecar, bundle, kept in rows:
+            yield keys[sidecar], bundle, kept
 
     def save(self) -> None:
         """Write down what was put since."""
@@ -200,7 +200,8 @@ class EvidenceStore(Closing):
             sidecars, self._sidecars = sorted(self._sidecars), []
             if self._database is not None and (rows or sidecars):
                 with contextlib.suppress(sqlite3.Error), self._database:
-                    self._database.executemany(_PUT, rows)
+                    self._database.executemany(_PUT, [row[:4] for row in rows])
+                    self._database.executemany(_PUT_FACTS, [row for row in rows if row[4] is not None])
                     self._database.executemany(_PUT_SIDECAR, sidecars)
 
     def close(self) -> None:
@@ -225,6 +226,17 @@ def _proof(kept: bytes | None, bundle: bytes, root: Sha256) -> Evidence | None:
         return found if (found.bundle_sha256, found.trust_root_sha256) == (bundle.hex(), root) else None
     except (ValueError, TypeError, AttributeError):  # Something else stands there.
         return None
+
+
+def _facts(kept: bytes | None, bundle: bytes, root: bytes) -> Facts | None:
+    """What is kept of a bundle, if it is what the key says."""
+    if kept is None:
+        return None
+    try:
+        found = codec.parse_facts(kept)
+    except (ValueError, TypeError):
+        return None
+    return found if (found.bundle, found.root) == (bundle, root) else None
 
 
 def _opened(path: Path) -> sqlite3.Connection | None:

@@ -48,8 +48,13 @@ class SeenOnce:
 
     def seen(self, place: str, signers: Iterable[tuple[str, str]]) -> None:
         """Keep who signed what is at a place."""
-        for key in {who(*each) for each in signers}:
-            self._places[key] = _SEVERAL if key in self._places else place
+        for identity, issuer in signers:
+            key = who(identity, issuer)
+            known = self._places.get(key)
+            if known is None:
+                self._places[key] = place
+            elif known not in (place, _SEVERAL):
+                self._places[key] = _SEVERAL
 
     def found(self) -> int:
         """How many packages have such a signer."""

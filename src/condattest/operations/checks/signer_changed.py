@@ -40,10 +40,13 @@ class SignerChanged:
         if not row.signed:
             return
         signers = self._firsts.setdefault(row.name, {})
-        everyone = frozenset(each.who for each in row.signed)
+        everyone = None
         for each in row.signed:
-            first = (each.at, row.place, each.identity, everyone)
             known = signers.get(each.who)
+            if known is not None and known[0] < each.at:
+                continue
+            everyone = everyone or frozenset([each.who for each in row.signed])
+            first = (each.at, row.place, each.identity, everyone)
             if known is None or first[:2] < known[:2]:
                 signers[each.who] = first
 
