@@ -8,7 +8,7 @@ from condattest.errors import LocalFailure, Unavailable
 from condattest.formats import sidecar
 from condattest.model.artifact import Sha256
 from condattest.model.finding import Code
-from condattest.operations.audit_evidence import NOTHING, Proofs, Wanted
+from condattest.operations.audit_evidence import Proofs, Wanted
 from condattest.sandbox import github
 from condattest.transport.evidence_store import EvidenceStore
 from tests.audited_channel import attacker, sandbox, trust
@@ -48,9 +48,9 @@ def test_evidence_comes_in_the_order_of_what_is_wanted(bundles):
     files = {f"x{number}": sidecar.dump([each]) for number, each in enumerate(bundles)}
     given = [wanted(path, data) for path, data in files.items()]
     with proofs(Origin(**files)) as running:
-        found = list(running.of([given[0], None, given[1], given[2], None]))
-    assert found[1] == found[4] == NOTHING
-    payloads = [each.evidence[0].payload for each in found if each.evidence]
+        found = list(running.had(running.begin(given)))
+        assert list(running.had(running.begin([]))) == []
+    payloads = [each.evidence[0].payload for each in found]
     assert payloads == [b'{"n": 0}', b'{"n": 1}', b'{"n": 2}']
 
 
@@ -67,7 +67,7 @@ def test_what_goes_wrong_with_one_is_said_of_that_one(bundles):
     }
     asked = [wanted(path, {"outage": b"", "disk": b"", "other": good}.get(path, data)) for path, data in files.items()]
     with proofs(Origin(**files)) as running:
-        found = dict(zip(files, running.of(asked), strict=True))
+        found = dict(zip(files, running.had(running.begin(asked)), strict=True))
     assert [each.problem and each.problem.code for each in found.values()] == [
         None, Code.NET_UNAVAILABLE, Code.NET_FILE, Code.SIDECAR_DIGEST, None, None,
     ]  # fmt: skip
@@ -83,10 +83,13 @@ def test_what_a_store_knows_is_not_fetched_and_what_failed_is(tmp_path, bundles)
     asked = [wanted(path, data) for path, data in files.items()]
     with EvidenceStore(tmp_path / "store") as store:
         with proofs(Origin(**files), store) as running:
-            first = list(running.of(asked))
+            first = list(running.had(running.begin(asked)))
         origin = Origin(**files)
         with proofs(origin, store) as running:
-            assert list(running.of(asked)) == first
+            begun = running.begin(asked)
+            assert not begun.is_known
+            assert list(running.had(begun)) == first
+            assert running.begin(asked[:1]).is_known
     assert origin.read_paths == ["mixed"]
 
 
@@ -94,5 +97,5 @@ def test_a_cancelled_run_begins_nothing_more(bundles):
     origin = Origin(x=sidecar.dump(bundles[:1]))
     with proofs(origin) as running:
         running.cancel()
-        running._started([wanted("x", origin.files["x"])])
+        running.begin([wanted("x", origin.files["x"])])
     assert origin.read_paths == []

@@ -26,7 +26,7 @@ from condattest.model.audit import STATUSES, Audit, CheckRun, Patched, Status, c
 from condattest.model.finding import Code, Finding, Severity
 from condattest.operations import audit_records, audit_verdicts, audit_whole
 from condattest.operations.audit_alike import Alike
-from condattest.operations.audit_evidence import Had, Proofs, Wanted, chunks
+from condattest.operations.audit_evidence import NOTHING, Begun, Had, Proofs, Wanted, chunks
 from condattest.operations.audit_order import Order
 from condattest.operations.audit_patches import PatchJudge
 from condattest.operations.audit_spool import Kept, Row, Spool
@@ -37,6 +37,8 @@ from condattest.operations.checks.check import Scope
 from condattest.operations.judgement import of_outage
 
 _STOPPED_EVERY: Final = 64
+_Entry = tuple[Listing, Row | None, Wanted | None, bool]
+"""A package, its row where that is decided, the sidecar that is wanted for that, whether an earlier run decided it."""
 
 
 @contextmanager
@@ -220,21 +222,30 @@ class _Running:
             self._on_done(1)
 
     def _judged(self, subdir: str, listings: Iterable[Listing], proofs: Proofs) -> Iterator[Row]:
-        waiting: deque[tuple[Listing, Row | None, bool]] = deque()
+        ahead: deque[tuple[list[_Entry], Begun]] = deque()
+        for chunk in chunks(listings):
+            entries = self._entries(chunk, subdir)
+            ahead.append((entries, proofs.begin([wanted for _, _, wanted, _ in entries if wanted is not None])))
+            # Where nothing is to be waited for, what is known helps to decide what comes next.
+            while ahead and (len(ahead) > proofs.ahead or ahead[0][1].is_known):
+                entries, begun = ahead.popleft()
+                yield from self._settled(subdir, entries, proofs.had(begun))
+        for entries, begun in ahead:
+            yield from self._settled(subdir, entries, proofs.had(begun))
 
-        def wanted() -> Iterator[Wanted | None]:
-            for chunk in chunks(listings):
-                rows = self._alike.rows(chunk, subdir) if self._alike is not None else [None] * len(chunk)
-                for listing, alike in zip(chunk, rows, strict=True):
-                    kept = self._decided(subdir, listing)
-                    row = kept or alike
-                    waiting.append((listing, row, kept is not None))
-                    yield None if row is not None else audit_verdicts.wanted_of(listing, subdir, self._order.terms)
+    def _entries(self, chunk: list[Listing], subdir: str) -> list[_Entry]:
+        rows = self._alike.rows(chunk, subdir) if self._alike is not None else [None] * len(chunk)
+        entries: list[_Entry] = []
+        for listing, alike in zip(chunk, rows, strict=True):
+            kept = self._decided(subdir, listing)
+            row = kept or alike
+            wanted = None if row is not None else audit_verdicts.wanted_of(listing, subdir, self._order.terms)
+            entries.append((listing, row, wanted, kept is not None))
+        return entries
 
-        had: Had
-        for had in proofs.of(wanted()):
-            listing, row, is_kept = waiting.popleft()
-            row = row or self._deciding.row(listing, subdir, had)
+    def _settled(self, subdir: str, entries: Iterable[_Entry], had: Iterator[Had]) -> Iterator[Row]:
+        for listing, decided, wanted, is_kept in entries:
+            row = decided or self._deciding.row(listing, subdir, NOTHING if wanted is None else next(had))
             if self._order.resume is not None and not is_kept:
                 row.record = listing.fingerprint()
             yield row

@@ -1,13 +1,14 @@
 """What the sidecars of many packages prove: fetched several at a time, verified in processes.
 
-Owns `Wanted`, `Had`, `Proofs` and `chunks`. What an evidence store knows of a sidecar, by its digest, is not fetched
-and not verified again. What goes wrong with one sidecar is said of that one.
+Owns `Wanted`, `Had`, `Begun`, `Proofs` and `chunks`. What an evidence store knows of a sidecar, by its digest, is neither
+fetched nor verified again. What goes wrong with one sidecar is said of that one.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self, TypeVar
@@ -32,7 +33,7 @@ _FETCHED: Final = 32
 _FETCHES: Final = 16
 """Requests at a time."""
 _AHEAD: Final = 6
-"""Chunks that are worked on, at the least, before the first of them is taken."""
+"""Chunks that are begun, at the least, before the first of them is taken."""
 
 
 _T = TypeVar("_T")
@@ -60,11 +61,25 @@ NOTHING: Final = Had()
 
 
 @dataclass(frozen=True, slots=True)
-class _Begun:
+class _Task:
     """Sidecars that are being verified: fetched first, and then given to whoever verifies."""
 
     task: list[Wanted]
     verified: Callable[[], Future[list[Outcome]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """Sidecars of which some are known, by their places, and the others are being verified."""
+
+    wanted: Sequence[Wanted]
+    known: Mapping[int, Had]
+    tasks: Mapping[int, _Task]
+
+    @property
+    def is_known(self) -> bool:
+        """Whether nothing is to be waited for."""
+        return not self.tasks
 
 
 class Proofs:
@@ -75,6 +90,9 @@ class Proofs:
         roots: Every trust root that may apply.
         store: What was proved before; None where nothing is kept.
         jobs: How many processes verify; with 1 it is this one alone.
+
+    Attributes:
+        ahead: So often it is worth to `begin` before what was begun first is taken.
     """
 
     def __init__(self, origin: Origin, roots: Sequence[TrustRoot], store: EvidenceStore | None, *, jobs: int) -> None:
@@ -82,7 +100,7 @@ class Proofs:
         self._store = store
         self._cancelled = False
         self._threads = ThreadPoolExecutor(_FETCHES, thread_name_prefix="condattest-fetch")
-        self._ahead = max(_AHEAD, jobs)
+        self.ahead = max(_AHEAD, jobs)
         self._verifying = Verifying(origin, roots, store, jobs=jobs)
 
     def __enter__(self) -> Self:
@@ -98,39 +116,43 @@ class Proofs:
             self._store.save()
 
     def cancel(self) -> None:
-        """Begin nothing more: what is not fetched yet is not fetched. Nothing is to be taken from `of` after that."""
+        """Begin nothing more: what is not fetched yet is not fetched. Nothing is to be taken after that."""
         self._cancelled = True
 
-    def of(self, wanted: Iterable[Wanted | None]) -> Iterator[Had]:
-        """Yield what each sidecar proves, in order; `NOTHING` for None.
+    def begin(self, wanted: Sequence[Wanted]) -> Begun:
+        """Begin to fetch and to verify what is not known.
+
+        Args:
+            wanted: Sidecars; `CHUNK` of them at the most.
+
+        Raises:
+            LocalFailure: A process that verifies ended.
+        """
+        known = self._known(wanted)
+        missing = [at for at in range(len(wanted)) if at not in known]
+        tasks = {}
+        self._verifying.expect(len(missing))
+        size = _TASK if self._verifying.reads else _FETCHED
+        with _told():
+            for start in range(0, len(missing), size):
+                places = missing[start : start + size]
+                task = [wanted[at] for at in places]
+                if not self._cancelled:
+                    tasks[places[0]] = _Task(task, self._begin(task))
+        return Begun(wanted, known, tasks)
+
+    def had(self, begun: Begun) -> Iterator[Had]:
+        """Yield what each sidecar proves, in order.
 
         Raises:
             LocalFailure: A process that verifies ended, or what was proved cannot be told.
         """
-        ahead: deque[tuple[list[Wanted | None], dict[int, _Begun], dict[int, Had]]] = deque()
-        try:
-            for chunk in chunks(wanted):
-                ahead.append(self._started(chunk))
-                # Where nothing is to be waited for, what is known helps to decide what comes next.
-                while ahead and (len(ahead) > self._ahead or not ahead[0][1]):
-                    yield from self._settled(*ahead.popleft())
-            while ahead:
-                yield from self._settled(*ahead.popleft())
-        except BrokenProcessPool:
-            raise LocalFailure("a process that verifies ended", hint="try --jobs 1; is there enough memory?") from None
-
-    def _started(self, chunk: list[Wanted | None]) -> tuple[list[Wanted | None], dict[int, _Begun], dict[int, Had]]:
-        known = self._known(chunk)
-        missing = [at for at, each in enumerate(chunk) if each is not None and at not in known]
-        begun = {}
-        self._verifying.expect(len(missing))
-        size = _TASK if self._verifying.reads else _FETCHED
-        for start in range(0, len(missing), size):
-            places = missing[start : start + size]
-            task = [each for at in places if (each := chunk[at]) is not None]
-            if not self._cancelled:
-                begun[places[0]] = _Begun(task, self._begin(task))
-        return chunk, begun, known
+        got: deque[Had] = deque()
+        with _told():
+            for at in range(len(begun.wanted)):
+                if at in begun.tasks:
+                    got.extend(self._outcomes(begun.tasks[at]))
+                yield begun.known[at] if at in begun.known else got.popleft()
 
     def _begin(self, task: list[Wanted]) -> Callable[[], Future[list[Outcome]]]:
         if not self._verifying.reads:
@@ -138,23 +160,13 @@ class Proofs:
         outcomes = self._verified(task)  # No thread is needed: nothing is fetched.
         return lambda: outcomes
 
-    def _settled(self, chunk: list[Wanted | None], begun: dict[int, _Begun], known: dict[int, Had]) -> Iterator[Had]:
-        got: deque[Had] = deque()
-        for at, each in enumerate(chunk):
-            if at in begun:
-                got.extend(self._had(begun[at]))
-            if each is None:
-                yield NOTHING
-            else:
-                yield known[at] if at in known else got.popleft()
-
-    def _known(self, chunk: Sequence[Wanted | None]) -> dict[int, Had]:
+    def _known(self, wanted: Sequence[Wanted]) -> dict[int, Had]:
         if self._store is None:
             return {}
         found: dict[int, Had] = {}
         # With several roots the first that verifies counts, so that all before it would have to be known to fail.
-        for root in {each.roots[0] for each in chunk if each is not None}:
-            places = {at: each for at, each in enumerate(chunk) if each is not None and each.roots[0] == root}
+        for root in {each.roots[0] for each in wanted}:
+            places = {at: each for at, each in enumerate(wanted) if each.roots[0] == root}
             kept = self._store.known(list({each.sidecar for each in places.values()}), root)
             found.update({at: Had(kept[each.sidecar]) for at, each in places.items() if each.sidecar in kept})
         return found
@@ -169,9 +181,9 @@ class Proofs:
             work.append(Unverified(each.path, each.sidecar, each.roots, data))
         return self._verifying.submit(work)
 
-    def _had(self, begun: _Begun) -> Iterator[Had]:
-        outcomes = begun.verified().result()
-        for wanted, (dumped, failures, problem) in zip(begun.task, outcomes, strict=True):
+    def _outcomes(self, task: _Task) -> Iterator[Had]:
+        outcomes = task.verified().result()
+        for wanted, (dumped, failures, problem) in zip(task.task, outcomes, strict=True):
             evidence = tuple(codec.parse(each) for each in dumped)
             if self._store is not None and evidence:
                 for each, data in zip(evidence, dumped, strict=True):
@@ -180,6 +192,14 @@ class Proofs:
                     bundles = [each.bundle_sha256 for each in evidence]
                     self._store.put_sidecar(wanted.sidecar, evidence[0].trust_root_sha256, bundles)
             yield Had(evidence, failures, problem)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except BrokenProcessPool:
+        raise LocalFailure("a process that verifies ended", hint="try --jobs 1; is there enough memory?") from None
 
 
 def chunks(items: Iterable[_T]) -> Iterator[list[_T]]:
