@@ -49,10 +49,20 @@ class _Whole(Fields, kw_only=True, gc=False):
     subdir: Any
 
 
+class _Attested(_Whole, kw_only=True, gc=False):
+    """One that has all that servers write, too."""
+
+    attestations_sha256: Any
+    indexed_timestamp: Any
+
+
 _ONE: Final = msgspec.json.Decoder(Fields)
-_MANY: Final = msgspec.json.Decoder(list[Fields])
-_WHOLE: Final = msgspec.json.Decoder(list[_Whole])
-_OPTIONAL: Final = (FIELD, "indexed_timestamp")
+_MANY: Final[tuple[tuple[msgspec.json.Decoder[Any], tuple[str, ...]], ...]] = (
+    (msgspec.json.Decoder(list[_Attested]), ()),
+    (msgspec.json.Decoder(list[_Whole]), (FIELD, "indexed_timestamp")),
+    (msgspec.json.Decoder(list[Fields]), KEYS),
+)
+"""Readers of many records, the strictest first, each with the keys that a record may lack."""
 
 
 def of_many(raws: Sequence[msgspec.Raw]) -> Sequence[Fields | None]:
@@ -64,15 +74,10 @@ def of_many(raws: Sequence[msgspec.Raw]) -> Sequence[Fields | None]:
         raws: Records as msgspec took them from a document: each is one JSON value.
     """
     data = b"[" + b",".join(raws) + b"]"
-    read: Sequence[Fields]
-    optional: Sequence[str]
-    try:
-        read, optional = _WHOLE.decode(data), _OPTIONAL
-    except _BROKEN:
-        try:
-            read, optional = _MANY.decode(data), KEYS
-        except _BROKEN:
-            return [None] * len(raws)  # One of them is no record.
+    found = _read(data)
+    if found is None:
+        return [None] * len(raws)  # One of them is no record.
+    read, optional = found
     _check_digests(read)
     doubtful = [key for key in KEYS if _is_doubtful(key, data, read, may_lack=key in optional)]
     if b"\\" in data and b"\\u" in data:
@@ -80,6 +85,15 @@ def of_many(raws: Sequence[msgspec.Raw]) -> Sequence[Fields | None]:
     if not doubtful:
         return read
     return [None if _may_repeat(bytes(raw), doubtful) else fields for raw, fields in zip(raws, read, strict=True)]
+
+
+def _read(data: bytes) -> tuple[Sequence[Fields], Sequence[str]] | None:
+    for reader, optional in _MANY:
+        try:
+            return reader.decode(data), optional
+        except _BROKEN:
+            continue
+    return None
 
 
 def of_one(raw: msgspec.Raw, where: str) -> Fields:

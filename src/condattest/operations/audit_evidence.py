@@ -1,7 +1,7 @@
 """What the sidecars of many packages prove: fetched several at a time, verified in processes.
 
-Owns `Wanted`, `Had`, `Begun`, `Proofs` and `chunks`. What an evidence store knows of a sidecar, by its digest, is neither
-fetched nor verified again. What goes wrong with one sidecar is said of that one.
+Owns `Wanted`, `Had`, `Begun`, `Proofs` and `chunks`. What an evidence store knows of a sidecar, by its digest, is not
+fetched and not verified again. What goes wrong with one sidecar is said of that one.
 """
 
 from collections import deque
