@@ -189,6 +189,23 @@ def test_an_audit_that_is_stopped_is_incomplete_and_goes_on_where_it_stopped(tmp
     assert resume.exists()
 
 
+@pytest.mark.parametrize(
+    ("later", "is_asked"),
+    [(timedelta(hours=23), False), (timedelta(days=1), True), (timedelta(hours=-1), True)],
+)
+def test_what_was_decided_a_day_ago_is_decided_again(tmp_path, planted, later, is_asked):
+    """The file stays where something is undecided each time, and must not keep verdicts for that long."""
+    resume = tmp_path / "state"
+    with run(order(planted.root, files=False, resume=resume)) as first:
+        before = list(first.results)
+    counted = Counted(order(planted.root).origin)
+    now = audited_channel.NOW + later
+    with run(order(planted.root, origin=counted, files=False, resume=resume), now=now) as again:
+        assert list(again.results) == before
+    assert (len(counted.sidecars) > 100) == is_asked
+    assert resume.exists()
+
+
 def test_what_to_resume_from_is_of_the_same_audit(tmp_path, planted):
     resume = tmp_path / "state"
     with run(order(planted.root, resume=resume)):

@@ -16,7 +16,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -26,7 +26,7 @@ from condattest.model.audit import STATUSES, Audit, CheckRun, Patched, Status, c
 from condattest.model.finding import Code, Finding, Severity
 from condattest.operations import audit_records, audit_verdicts, audit_whole
 from condattest.operations.audit_alike import Alike
-from condattest.operations.audit_evidence import NOTHING, Begun, Had, Proofs, Wanted, chunks
+from condattest.operations.audit_evidence import CHUNK, NOTHING, Begun, Had, Proofs, Wanted, chunks
 from condattest.operations.audit_order import Order
 from condattest.operations.audit_patches import PatchJudge
 from condattest.operations.audit_spool import Kept, Row, Spool
@@ -36,6 +36,8 @@ from condattest.operations.checks.board import Board, Results
 from condattest.operations.checks.check import Scope
 from condattest.operations.judgement import of_outage
 
+RESUMED: Final = timedelta(days=1)
+"""What was decided so long ago, or longer, is decided again: an audit that is resumed is still that audit."""
 _STOPPED_EVERY: Final = 64
 _Entry = tuple[Listing, Row | None, Wanted | None, bool]
 """A package, its row where that is decided, the sidecar that is wanted for that, whether an earlier run decided it."""
@@ -225,7 +227,8 @@ class _Running:
         ahead: deque[tuple[list[_Entry], Begun]] = deque()
         for chunk in chunks(listings):
             entries = self._entries(chunk, subdir)
-            ahead.append((entries, proofs.begin([wanted for _, _, wanted, _ in entries if wanted is not None])))
+            wanted = [wanted for _, _, wanted, _ in entries if wanted is not None]
+            ahead.append((entries, proofs.begin(wanted, last=len(chunk) < CHUNK)))
             # Where nothing is to be waited for, what is known helps to decide what comes next.
             while ahead and (len(ahead) > proofs.ahead or ahead[0][1].is_known):
                 entries, begun = ahead.popleft()
@@ -247,18 +250,20 @@ class _Running:
         for listing, decided, wanted, is_kept in entries:
             row = decided or self._deciding.row(listing, subdir, NOTHING if wanted is None else next(had))
             if self._order.resume is not None and not is_kept:
-                row.record = listing.fingerprint()
+                row.record, row.decided = listing.fingerprint(), self._now.timestamp()
             yield row
             self._owed -= is_kept  # Whoever took it has put it into the new file.
 
     def _decided(self, subdir: str, listing: Listing) -> Row | None:
-        """What an earlier run decided, unless the record changed since, or something could not be had then."""
+        """What an earlier run decided of late, unless the record changed since, or something could not be had then."""
         if self._kept is None or self._kept.is_over:
             return None
         row = self._kept.row(subdir, listing.key, self._places.__getitem__)
         if row is None or row.status == "undecided":
             return None
-        same = row.record == listing.fingerprint()
+        # What was decided is no verdict that lasts: keys are revoked, and packages come of age.
+        is_recent = 0 <= self._now.timestamp() - row.decided < RESUMED.total_seconds()
+        same = is_recent and row.record == listing.fingerprint()
         self._owed += same
         return row if same else None
 

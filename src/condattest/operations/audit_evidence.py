@@ -29,7 +29,7 @@ CHUNK: Final = 256
 _TASK: Final = 128
 """Sidecars in one task: a process verifies them in some 100 ms."""
 _FETCHED: Final = 32
-"""The same where they are fetched, one after the other, before."""
+"""The same where they are fetched, one after the other, before; and in the last tasks."""
 _FETCHES: Final = 16
 """Requests at a time."""
 _AHEAD: Final = 6
@@ -119,11 +119,12 @@ class Proofs:
         """Begin nothing more: what is not fetched yet is not fetched. Nothing is to be taken after that."""
         self._cancelled = True
 
-    def begin(self, wanted: Sequence[Wanted]) -> Begun:
+    def begin(self, wanted: Sequence[Wanted], *, last: bool = False) -> Begun:
         """Begin to fetch and to verify what is not known.
 
         Args:
             wanted: Sidecars; `CHUNK` of them at the most.
+            last: Whether all that is begun is waited for after that: then no process is to have much more than others.
 
         Raises:
             LocalFailure: A process that verifies ended.
@@ -132,7 +133,7 @@ class Proofs:
         missing = [at for at in range(len(wanted)) if at not in known]
         tasks = {}
         self._verifying.expect(len(missing))
-        size = _TASK if self._verifying.reads else _FETCHED
+        size = _TASK if self._verifying.reads and not last else _FETCHED
         with _told():
             for start in range(0, len(missing), size):
                 places = missing[start : start + size]

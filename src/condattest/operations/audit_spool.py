@@ -51,6 +51,7 @@ class Row(msgspec.Struct, array_like=True):
         sidecar: The digest of the sidecar that its record names.
         indexed: Milliseconds since the epoch, as the index has it.
         record: What tells its index record from any other; empty where no later run goes by it.
+        decided: When it was decided, in seconds since the epoch; 0 where no later run goes by it.
     """
 
     subdir: str
@@ -65,6 +66,7 @@ class Row(msgspec.Struct, array_like=True):
     signed: list[Signed] = []
     found: list[Found] = []
     record: str = ""
+    decided: float = 0
 
     @property
     def place(self) -> str:
