@@ -1,6 +1,5 @@
 """Sidecars are verified here until other processes are there, and then there, with the same outcomes."""
 
-import hashlib
 import signal
 import subprocess
 import sys
@@ -10,40 +9,19 @@ from concurrent.futures.process import BrokenProcessPool
 
 import pytest
 
-from condattest.errors import Unavailable
-from condattest.formats import evidence as codec
 from condattest.formats import sidecar
 from condattest.model.finding import Code
 from condattest.operations.audit_processes import Verifying
-from condattest.operations.audit_workers import Unverified
 from condattest.sandbox import github
 from condattest.transport.directory import Directory
 from condattest.transport.origin import StoreOrigin
 from tests.audited_channel import attacker, sandbox, trust
-
-NAME = "there"
-
-
-class Origin:
-    """A channel that is no folder."""
-
-    name = NAME
-
-    def read(self, path, limit):
-        raise Unavailable(path, "no route")
+from tests.operations.unverified import Origin, payloads, three_bundles, unverified
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def bundles():
-    return [sandbox().sign_statement(b'{"n": %d}' % number, github("me/x")) for number in range(3)]
-
-
-def unverified(path, data, *, given=True):
-    return Unverified(path, hashlib.sha256(data).hexdigest(), (trust().sha256,), data if given else None)
-
-
-def payloads(outcomes):
-    return [[codec.parse(each).payload for each in outcome.evidence] for outcome in outcomes]
+    return three_bundles()
 
 
 @pytest.fixture

@@ -1,39 +1,19 @@
 """Sidecars are read, parsed and verified in portions; what goes wrong with one is said of that one."""
 
-import hashlib
-
 import pytest
 
-from condattest.errors import Unavailable
 from condattest.formats import evidence as codec
 from condattest.formats import sidecar
 from condattest.model.finding import Code
-from condattest.operations.audit_workers import Unverified, Verifier
-from condattest.sandbox import github
+from condattest.operations.audit_workers import Verifier
 from condattest.transport.evidence_store import EvidenceStore
-from tests.audited_channel import sandbox, trust
+from tests.audited_channel import trust
+from tests.operations.unverified import Origin, payloads, three_bundles, unverified
 
 
-class Origin:
-    """A channel that is no folder."""
-
-    name = "there"
-
-    def read(self, path, limit):
-        raise Unavailable(path, "no route")
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture
 def bundles():
-    return [sandbox().sign_statement(b'{"n": %d}' % number, github("me/x")) for number in range(3)]
-
-
-def unverified(path, data, *, given=True):
-    return Unverified(path, hashlib.sha256(data).hexdigest(), (trust().sha256,), data if given else None)
-
-
-def payloads(outcomes):
-    return [[codec.parse(each).payload for each in outcome.evidence] for outcome in outcomes]
+    return three_bundles()
 
 
 def verified(task, store=None, held=1 << 20):

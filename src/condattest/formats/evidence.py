@@ -7,13 +7,15 @@ other bytes are no evidence.
 
 import hashlib
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
 from condattest.formats import publish
 from condattest.model.artifact import Sha256
 from condattest.model.evidence import Evidence, TimeSource
+
+_T = TypeVar("_T")
 
 
 class Facts(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -65,10 +67,7 @@ def parse(data: bytes) -> Evidence:
     Raises:
         ValueError: It is something else.
     """
-    try:
-        return _DECODER.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ValueError(str(error)) from None
+    return _decoded(_DECODER, data)
 
 
 def dump_facts(value: Evidence) -> bytes | None:
@@ -90,7 +89,11 @@ def parse_facts(data: bytes) -> Facts:
     Raises:
         ValueError: It is something else.
     """
+    return _decoded(_FACTS, data)
+
+
+def _decoded(decoder: "msgspec.msgpack.Decoder[_T]", data: bytes) -> _T:
     try:
-        return _FACTS.decode(data)
+        return decoder.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(str(error)) from None
