@@ -39,7 +39,8 @@ def test_a_request_names_its_sender_and_takes_no_compression(start_peer, fetcher
 
 def test_what_is_not_there_is_told_apart_from_what_cannot_be_had(start_peer, fetcher):
     """An outage must not look like a package without attestations."""
-    peer = start_peer(lambda asked: [http(asked.path[1:] + " No", b"sorry")])
+    # Where no body may stand, one would be read as the beginning of the next answer.
+    peer = start_peer(lambda asked: [http(asked.path[1:] + " No", b"" if asked.path in ("/204", "/304") else b"sorry")])
     for status in ("404", "410"):
         with pytest.raises(NotFound):
             fetcher(f"{peer.url}/{status}", 10)
