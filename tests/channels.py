@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,7 +99,13 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
 @contextlib.contextmanager
 def served(folder: Path, seen: list[Asked] | None = None) -> Iterator[str]:
     """Serve a folder over HTTP on loopback, with `Last-Modified`; yields its URL, and notes in `seen` what is asked."""
-    handler = functools.partial(_Quiet, directory=folder, seen=[] if seen is None else seen)
+    with serving(functools.partial(_Quiet, directory=folder, seen=[] if seen is None else seen)) as url:
+        yield url
+
+
+@contextlib.contextmanager
+def serving(handler: Callable[..., http.server.BaseHTTPRequestHandler]) -> Iterator[str]:
+    """Answer HTTP on loopback; yields the URL."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()

@@ -1,12 +1,10 @@
 """Installing with conda itself, behind the gate. Nothing is linked, and before a solve's end nothing is fetched."""
 
-import contextlib
 import functools
 import hashlib
 import http.server
 import json
 import shutil
-import threading
 from types import SimpleNamespace
 
 import pytest
@@ -182,18 +180,8 @@ class TwoFaced(http.server.SimpleHTTPRequestHandler):
         self.wfile.write(self.shown)
 
 
-@contextlib.contextmanager
 def two_faced(folder):
-    handler = functools.partial(TwoFaced, directory=folder)
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    return channels.serving(functools.partial(TwoFaced, directory=folder))
 
 
 def test_a_record_that_claims_another_name_to_conda_alone_is_refused(served, tmp_path, monkeypatch):

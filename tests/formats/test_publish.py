@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -272,3 +275,10 @@ def test_where_it_says_anything_the_rules_say_the_same(edits):
         payload = payload[:at] + text + payload[at + length :]
     said = publish.of_plain(PAYLOAD_TYPE, payload)
     assert said is None or said == _read(PAYLOAD_TYPE, payload)
+
+
+def test_a_short_command_does_not_import_a_reader_for_plain_statements():
+    """To import msgspec takes longer than it saves where one statement is read."""
+    program = "import sys; import condattest.policy.bind; print('msgspec' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert done.stdout == "False\n"

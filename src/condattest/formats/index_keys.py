@@ -3,9 +3,9 @@
 Owns `sections` and `Raws`. Refuses a key twice outside of records: a file in one section, a section in the document.
 What stands in a record, or in two sections, is for the caller to judge.
 
-Readers of JSON keep one of two equal keys and say nothing. But no document with these keys and values can be shorter
-than without white space, without escapes in keys, without a key twice: one that is as short, as indexers write it, is
-in order, and that takes a sum of lengths. Any other layout is walked through key by key.
+Readers of JSON keep one of two equal keys and say nothing. But a document that is as short as one with these keys and
+values can be (`json_members.shortest`), as indexers write it, is in order, and that takes a sum of lengths. Any other
+layout is walked through key by key.
 
 Specs: CEP 36, CEP 48, https://github.com/conda/ceps
 """
@@ -63,17 +63,12 @@ def sections(data: bytes, *, where: str) -> list[tuple[Raws, str]]:
 
 def _fits(values: Mapping[str, Sized], length: int) -> bool:
     """Whether an object is as short as it can be; values that were decoded are counted at their shortest, too."""
-    shortest = {key: _shortest(value) if isinstance(value, dict) else len(value) for key, value in values.items()}
-    return _enclosing(shortest) + sum(shortest.values()) == length
+    inside = sum(_shortest(value) if isinstance(value, dict) else len(value) for value in values.values())
+    return json_members.shortest(values, inside) == length
 
 
-def _shortest(values: Raws) -> int:
-    return _enclosing(values) + sum(map(len, values.values()))
-
-
-def _enclosing(values: Mapping[str, object]) -> int:
-    """The fewest bytes that braces, keys, colons and commas can take."""
-    return 1 + sum(map(len, values)) + 3 * len(values) + max(len(values), 1)
+def _shortest(records: Raws) -> int:
+    return json_members.shortest(records, sum(map(len, records.values())))
 
 
 def _end(data: bytes) -> int:

@@ -1,6 +1,6 @@
 """Where the members of a JSON object stand in the bytes of a document, and how to change one and nothing else.
 
-Owns `Member`, `members`, `some_members`, `places`, `check_once`, `Splice`, `spliced`, `setting`, `removal`,
+Owns `Member`, `members`, `some_members`, `places`, `check_once`, `shortest`, `Splice`, `spliced`, `setting`, `removal`,
 `insertions`, `relaid`. Values are measured by msgspec, which skips them at C speed; only keys and what stands between
 members are looked at here. Refuses an object with a key twice: two readers would read two things.
 
@@ -11,7 +11,7 @@ import json
 import re
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -105,11 +105,18 @@ def check_once(data: bytes, whole: Member, values: dict[str, msgspec.Raw]) -> No
 def _is_compact(whole: Member, values: dict[str, msgspec.Raw]) -> bool:
     """Whether an object has each key once, no escapes in keys, and no white space between its members.
 
-    No object with these keys and values can be shorter than one that is so, and one that is as short is so: where its
-    members stand follows from their lengths.
+    One that is as short as it can be is so: where its members stand follows from their lengths.
     """
-    lengths = sum(map(len, values)) + sum([len(raw) for raw in values.values()])
-    return whole.value + 1 + lengths + 3 * len(values) + max(len(values), 1) == whole.end
+    return whole.value + shortest(values, sum([len(raw) for raw in values.values()])) == whole.end
+
+
+def shortest(keys: Collection[str], values: int) -> int:
+    """The fewest bytes that an object with these keys can have, whose values have so many.
+
+    No object can be shorter than one without white space, without escapes in keys, without a key twice; and one that is
+    as short has none of these.
+    """
+    return 1 + sum(map(len, keys)) + 3 * len(keys) + max(len(keys), 1) + values
 
 
 def _walk(data: bytes, at: int, values: dict[str, msgspec.Raw]) -> Iterator[tuple[str, int, int, int]]:

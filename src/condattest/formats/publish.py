@@ -13,13 +13,14 @@ An absent subject name is passed on, since it is the binding that fails then.
 Spec: https://github.com/conda/ceps/blob/main/cep-0027.md
 """
 
+import functools
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Literal
-
-import msgspec
+from typing import Any, Final, Literal
 
 from condattest.errors import Malformed
-from condattest.formats.statement import MAX_PAYLOAD, PAYLOAD_TYPE, Statement, Subject
+from condattest.formats.statement import MAX_PAYLOAD, PAYLOAD_TYPE, STATEMENT_TYPE, Statement, Subject
 from condattest.model.artifact import Artifact, Sha256
 from condattest.model.channel import Channel
 from condattest.model.finding import Code, Finding
@@ -87,32 +88,6 @@ def parse(statement: Statement) -> Publish:
     return Publish(subject.name, sha256, channel)
 
 
-class _Digest(msgspec.Struct, gc=False):
-    sha256: str
-
-
-class _Subject(msgspec.Struct, gc=False):
-    name: str
-    digest: _Digest
-
-
-class _Predicate(msgspec.Struct, gc=False):
-    target: str = msgspec.field(name=_TARGET)
-
-
-class _Plain(msgspec.Struct, gc=False):
-    kind: Literal["https://in-toto.io/Statement/v1"] = msgspec.field(name="_type")
-    subject: tuple[_Subject]
-    predicate_type: Literal["https://schemas.conda.org/attestations-publish-1.schema.json"] = msgspec.field(
-        name="predicateType"
-    )
-    predicate: _Predicate
-
-
-_READER: Final = msgspec.json.Decoder(_Plain)
-_WRITER: Final = msgspec.json.Encoder()
-
-
 def of_plain(payload_type: str, payload: bytes) -> Publish | None:
     """Read a publish attestation that is laid out just as above, on one line without spaces: nearly all are.
 
@@ -122,16 +97,36 @@ def of_plain(payload_type: str, payload: bytes) -> Publish | None:
     Returns:
         What they would return; None where it is for them to read, or to refuse.
     """
-    if payload_type != PAYLOAD_TYPE or len(payload) > MAX_PAYLOAD:
+    # As in `strict_json`, msgspec is not imported for the few statements of a short command.
+    if "msgspec" not in sys.modules or payload_type != PAYLOAD_TYPE or len(payload) > MAX_PAYLOAD:
         return None
+    decode, encode = _plain()
     try:
-        read = _READER.decode(payload)
-        if _WRITER.encode(read) != payload:
+        read = decode(payload)
+        if encode(read) != payload:
             return None
         subject = read.subject[0]
         return Publish(subject.name, Sha256(subject.digest.sha256), Channel.parse(read.predicate.target))
     except (ValueError, RecursionError):
         return None
+
+
+@functools.cache
+def _plain() -> tuple[Callable[[bytes], Any], Callable[[Any], bytes]]:
+    """What reads and writes a statement of just that layout."""
+    import msgspec
+
+    digest = msgspec.defstruct("Digest", [("sha256", str)], gc=False)
+    subject = msgspec.defstruct("Subject", [("name", str), ("digest", digest)], gc=False)
+    predicate = msgspec.defstruct("Predicate", [("target", str, msgspec.field(name=_TARGET))], gc=False)
+    fields: list[tuple[str, Any] | tuple[str, Any, Any]] = [
+        ("kind", Literal[STATEMENT_TYPE], msgspec.field(name="_type")),
+        ("subject", tuple[subject]),  # type: ignore[valid-type]
+        ("predicate_type", Literal[PREDICATE_TYPE], msgspec.field(name="predicateType")),
+        ("predicate", predicate),
+    ]
+    plain = msgspec.defstruct("Plain", fields, gc=False)
+    return msgspec.json.Decoder(plain).decode, msgspec.json.Encoder().encode
 
 
 def _malformed(code: Code, where: str, expected: str, found: str) -> Malformed:

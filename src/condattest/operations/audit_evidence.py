@@ -10,8 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Final, Self, TypeVar
+from typing import Final, TypeVar
 
 from condattest.errors import LocalFailure
 from condattest.formats import evidence as codec
@@ -21,6 +20,7 @@ from condattest.model.finding import Finding
 from condattest.operations.audit_processes import Verifying
 from condattest.operations.audit_workers import Outcome, Unverified, read
 from condattest.signatures.trust_root import TrustRoot
+from condattest.transport.closing import Closing
 from condattest.transport.evidence_store import EvidenceStore
 from condattest.transport.origin import Origin
 
@@ -82,7 +82,7 @@ class Begun:
         return not self.tasks
 
 
-class Proofs:
+class Proofs(Closing):
     """Gets sidecars and verifies them. To be used by `with`.
 
     Args:
@@ -103,12 +103,8 @@ class Proofs:
         self.ahead = max(_AHEAD, jobs)
         self._verifying = Verifying(origin, roots, store, jobs=jobs)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """End, whatever is not begun, and write down what was proved."""
         self.cancel()
         self._threads.shutdown(cancel_futures=True)
         self._verifying.close()

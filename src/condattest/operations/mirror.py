@@ -33,6 +33,7 @@ from condattest.operations.mirror_patches import copy_patches
 from condattest.operations.mirror_source import Entry
 from condattest.operations.sidecars import Joining, Shelf
 from condattest.operations.stored_package import digest_of, is_subdir, unchanged
+from condattest.policy.decide import not_counted
 from condattest.transport import files
 from condattest.transport.origin import Origin
 from condattest.transport.store import Store
@@ -231,7 +232,7 @@ class _Copier:
             raise Malformed(refused[0])
         return (
             Finding.of(Code.PUBLISH_ANYONE, f"{where}/{artifact.file}"),
-            *(Finding(Code.SIDECAR_ELEMENT, each.where, {"failed": each.code.value, **each.facts}) for each in refused),
+            *map(not_counted, refused),
         )
 
     def _download(self, path: str, artifact: Artifact, to: IO[bytes]) -> None:

@@ -1,6 +1,6 @@
 """Does the policy allow this artifact, on this evidence, at this time?
 
-Owns `decide`, `beside`, and `judge`, which also says by which rule and how each bundle fared. The order:
+Owns `decide`, `beside`, `not_counted`, and `judge`, which also says by which rule and how each bundle fared. The order:
 
  (1) a revoked digest is rejected, whatever else holds;
  (2) each bundle's statement is bound to the artifact, each bundle once;
@@ -212,11 +212,15 @@ class _Case:
 
 def beside(trials: Sequence[Trial], failures: Sequence[Finding]) -> Iterator[Finding]:
     """What is to be said of bundles that do not count beside some that do: notes."""
-    for finding in _findings(trials, failures):
-        yield Finding(Code.SIDECAR_ELEMENT, finding.where, {"failed": finding.code.value, **finding.facts})
+    yield from map(not_counted, _findings(trials, failures))
     for trial in trials:
         if not trial.good and trial.finding is None:
             yield Finding.of(Code.SIDECAR_ELEMENT, trial.where, predicate=trial.predicate_type)
+
+
+def not_counted(finding: Finding) -> Finding:
+    """Why a bundle does not count, as a note."""
+    return Finding(Code.SIDECAR_ELEMENT, finding.where, {"failed": finding.code.value, **finding.facts})
 
 
 def _findings(trials: Sequence[Trial], failures: Sequence[Finding]) -> list[Finding]:
