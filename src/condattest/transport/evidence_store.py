@@ -109,21 +109,10 @@ class EvidenceStore(Closing):
 
     def get(self, bundle: Sha256, root: Sha256) -> Evidence | None:
         """Return what a bundle proved under a trust root; None where that is not known."""
-        if self._database is None:
-            return None
-        key = (bytes.fromhex(bundle), bytes.fromhex(root), self._version)
-        try:
-            with self._lock:
-                row = self._database.execute(
-                    "SELECT evidence FROM evidence WHERE bundle = ? AND root = ? AND version = ?", key
-                ).fetchone()
-        except sqlite3.Error:
-            return None
-        # A row that was put under another key proves nothing of this bundle.
-        return None if row is None else _proof(row[0], key[0], root)
+        return self.several([bundle], root).get(bundle)
 
     def several(self, bundles: Sequence[Sha256], root: Sha256) -> dict[Sha256, Evidence]:
-        """What is known of bundles under a trust root, as `get` tells it of one."""
+        """What is known of bundles under a trust root; a row that was put under another key proves nothing."""
         if self._database is None or not bundles:
             return {}
         keys = [bytes.fromhex(each) for each in bundles]
